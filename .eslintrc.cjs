@@ -1,0 +1,79 @@
+'use strict';
+
+/** Folders under src and what each may never import; docs/adr/0002-layers.md gives the reasons. */
+const zones = [
+  {
+    target: './src/shared',
+    from: ['./src/store-service', './src/dev', './src/cli'],
+    message: 'shared knows nothing of stores, of the development stack or of the command line',
+  },
+  {
+    target: './src/store-service',
+    from: ['./src/dev', './src/cli'],
+    message: 'nothing that ships to production imports the development stack or the command line',
+  },
+  {
+    target: './src/store-service/models',
+    from: [
+      './src/store-service/!(models)/**',
+      './src/store-service/*.ts',
+      './src/shared/!(errors|validation)/**',
+    ],
+    message: 'models import no infrastructure',
+  },
+  {
+    target: './src/store-service/repositories',
+    from: ['./src/store-service/services', './src/store-service/routes', './src/shared/middleware'],
+    message: 'routes call services, services call repositories',
+  },
+  {
+    target: './src/store-service/services',
+    from: ['./src/store-service/routes', './src/shared/middleware'],
+    message: 'services know no HTTP',
+  },
+  {
+    target: './src/store-service/routes',
+    from: ['./src/store-service/repositories', './src/shared/database'],
+    message: 'routes reach the database through services only',
+  },
+];
+
+/** Libraries that stop at a layer: the pattern of files that may import each. */
+const confined = [
+  { library: 'express', allowed: ['src/store-service/app.ts', 'src/store-service/routes/**', 'src/shared/middleware/**'] },
+  { library: 'pg', allowed: ['src/shared/database/**', 'src/dev/**'] },
+  { library: 'node-vault', allowed: ['src/shared/services/**'] },
+];
+
+const restrictAllBut = (libraries) => ({
+  '@typescript-eslint/no-restricted-imports': [
+    'error',
+    { paths: libraries.map((name) => ({ name, message: `${name} stops at its own layer` })) },
+  ],
+});
+
+module.exports = {
+  root: true,
+  parser: '@typescript-eslint/parser',
+  parserOptions: { projectService: true, tsconfigRootDir: __dirname },
+  plugins: ['@typescript-eslint', 'import-x'],
+  extends: [
+    'eslint:recommended',
+    'plugin:@typescript-eslint/strict-type-checked',
+    'plugin:@typescript-eslint/stylistic-type-checked',
+  ],
+  settings: { 'import-x/resolver': { node: { extensions: ['.ts', '.js'] } } },
+  rules: {
+    'no-console': 'error',
+    'no-process-exit': 'error',
+    eqeqeq: 'error',
+    'import-x/no-default-export': 'error',
+    'import-x/no-cycle': 'error',
+    '@typescript-eslint/consistent-type-imports': 'error',
+    '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+    ...restrictAllBut(confined.map(({ library }) => library)),
+  },
+  overrides: [
+    { files: ['jest.config.ts'], rules: { 'import-x/no-default-export': 'off' } },
+  ],
+};
