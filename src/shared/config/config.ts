@@ -56,14 +56,16 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: EnvironmentVariables): Config {
   const problems: string[] = [];
-  const result = environmentSchema.validate(readEnvironment(env, problems));
+  const result: Joi.ValidationResult<Environment> = environmentSchema.validate(
+    readEnvironment(env, problems),
+  );
   problems.push(...(result.error?.details ?? []).map(toProblem));
-  if (problems.length > 0 || result.value === undefined) throw new ConfigError(problems);
+  if (result.error || problems.length > 0) throw new ConfigError(problems);
   return toConfig(result.value);
 }
 
 function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<string, string> {
-  const names = Object.keys(environmentSchema.describe().keys as object);
+  const names = Object.keys(environmentSchema.describe()['keys'] as object);
   const values: Record<string, string> = {};
   for (const name of names) {
     const value = env[name];

@@ -18,14 +18,11 @@ export interface LoggerOptions {
  * request carries its id and trace id; sensitive fields are redacted whoever logs them.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const transport = options.stream
-    ? new winston.transports.Stream({ stream: options.stream })
-    : new winston.transports.Console();
   return winston.createLogger({
     level: options.level,
     silent: options.silent ?? false,
     format: winston.format.printf(toLine),
-    transports: [transport],
+    transports: [new winston.transports.Stream({ stream: options.stream ?? process.stdout })],
   });
 }
 
