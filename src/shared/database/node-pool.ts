@@ -3,7 +3,7 @@ import type { DatabaseConfig } from '../config/config.js';
 import { OverloadedError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
 import { breaksClient, classifyDatabaseError, translateDatabaseError } from './database-error.js';
-import type { Queryable } from './queryable.js';
+import type { Queryable, QueryResult } from './queryable.js';
 
 type PoolSettings = Omit<DatabaseConfig, 'urls' | 'checkIntervalMs'>;
 
@@ -80,6 +80,11 @@ export class NodePool {
   }
 }
 
+/** Rows, and the command tag that Postgres answered with. */
+export interface CommandResult<Row> extends QueryResult<Row> {
+  readonly command: string;
+}
+
 /** A client on loan; remembers whether it met an error that broke it. */
 export class PooledClient implements Queryable {
   isBroken = false;
@@ -92,7 +97,7 @@ export class PooledClient implements Queryable {
   async query<Row extends object>(
     text: string,
     values: readonly unknown[] = [],
-  ): Promise<{ rows: Row[]; rowCount: number; command: string }> {
+  ): Promise<CommandResult<Row>> {
     try {
       const { rows, rowCount, command } = await this.#client.query<Row>(text, [...values]);
       return { rows, rowCount: rowCount ?? 0, command };
