@@ -80,6 +80,7 @@ module.exports = {
     'no-console': 'error',
     'no-process-exit': 'error',
     eqeqeq: 'error',
+    '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
     'import-x/no-default-export': 'error',
     'import-x/no-cycle': 'error',
     '@typescript-eslint/consistent-type-imports': 'error',
