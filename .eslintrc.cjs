@@ -91,7 +91,11 @@ module.exports = {
     ...forbidAllBut(),
   },
   overrides: [
-    { files: ['jest.config.ts'], rules: { 'import-x/no-default-export': 'off' } },
+    // jest wants default exports of these
+    {
+      files: ['jest.config.ts', 'src/__tests__/helpers/global-*.ts'],
+      rules: { 'import-x/no-default-export': 'off' },
+    },
     ...confined.map(({ library, allowed }) => ({ files: allowed, rules: forbidAllBut(library) })),
     // tests drive every layer, with what libraries they need
     { files: ['src/__tests__/**'], rules: { '@typescript-eslint/no-restricted-imports': 'off' } },
