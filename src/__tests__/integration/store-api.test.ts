@@ -1,5 +1,6 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestService } from '../helpers/test-service.js';
-import { fullStoreBody, newStoreBody } from '../helpers/store-samples.js';
+import { fullStoreBody } from '../helpers/store-samples.js';
 
 let service: TestService;
 
