@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EncryptedField } from '../../shared/services/field-cipher.js';
+import { LocalFieldCipher } from '../../shared/services/local-field-cipher.js';
+import type { NewEntry } from '../../shared/resilience/journal/journal-entry.js';
+import type { JournalEngine, StoreOptions } from '../../shared/resilience/journal/journal-protocol.js';
+import type { PayloadSeal, WriteJournalOptions } from '../../shared/resilience/journal/journal-options.js';
+import { JournalStore } from '../../shared/resilience/journal/journal-store.js';
+import { WriteJournal } from '../../shared/resilience/write-journal.js';
+import { systemTimerClock } from '../../shared/timer-clock.js';
+
+/** AES-256-GCM under a key that every process of a test knows. */
+export function testSeal(): PayloadSeal {
+  const cipher = new LocalFieldCipher(Buffer.alloc(32, 7));
+  return {
+    seal: async (plaintext, context) => JSON.stringify(await cipher.encrypt(plaintext, context)),
+    open: (sealed, context) => cipher.decrypt(JSON.parse(sealed) as EncryptedField, context),
+  };
+}
+
+/** The store in the thread of the caller: the same code as in the journal's thread, where coverage can see it. */
+export class InlineEngine implements JournalEngine {
+  readonly store: JournalStore;
+
+  constructor(options: StoreOptions) {
+    this.store = new JournalStore(options);
+  }
+
+  static readonly start = (options: StoreOptions): Promise<JournalEngine> =>
+    Promise.resolve().then(() => new InlineEngine(options));
+
+  run(...[batch]: Parameters<JournalEngine['run']>): ReturnType<JournalEngine['run']> {
+    return Promise.resolve(this.store.run(batch));
+  }
+
+  close(): Promise<void> {
+    this.store.close();
+    return Promise.resolve();
+  }
+
+  terminate(): Promise<void> {
+    return this.close();
+  }
+}
+
+export function sampleEntry(id: string, stream = 'stream-1', payload = `payload of ${id}`): NewEntry {
+  return { id, stream, summary: `summary of ${id}`, payload };
+}
+
+export function journalOptions(
+  folder: string,
+  overrides: Partial<WriteJournalOptions> = {},
+): WriteJournalOptions {
+  return { folder, seal: testSeal(), clock: systemTimerClock, ...overrides };
+}
+
+/** The first entry of a list that has one. */
+export function firstOf<Entry>(entries: readonly Entry[]): Entry {
+  const [first] = entries;
+  if (first === undefined) throw new Error('There is no entry');
+  return first;
+}
+
+/** Folders and journals of a test file, all gone after `cleanUp`. */
+export class JournalWorkshop {
+  readonly #folders: string[] = [];
+  readonly #journals: WriteJournal[] = [];
+
+  async folder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'write-journal-'));
+    this.#folders.push(folder);
+    return folder;
+  }
+
+  async openInline(options: WriteJournalOptions): Promise<WriteJournal> {
+    return this.#keep(await WriteJournal.open(options, InlineEngine.start));
+  }
+
+  async openThreaded(options: WriteJournalOptions): Promise<WriteJournal> {
+    return this.#keep(await WriteJournal.open(options));
+  }
+
+  async cleanUp(): Promise<void> {
+    await Promise.all(this.#journals.splice(0).map((journal) => journal.close()));
+    await Promise.all(this.#folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
+  }
+
+  #keep(journal: WriteJournal): WriteJournal {
+    this.#journals.push(journal);
+    return journal;
+  }
+}

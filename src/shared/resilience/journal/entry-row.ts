@@ -1,0 +1,63 @@
+import type { ErrorSnapshot } from '../../errors/app-error.js';
+import type { EntryFate, JournalEntry, SealedEntry } from './journal-entry.js';
+
+/** An entry as the table keeps it; `result` is JSON of the outcome or the error, or the text of a reason. */
+export interface EntryRow {
+  readonly sequence: number;
+  readonly id: string;
+  readonly stream: string;
+  readonly summary: string;
+  readonly state: EntryFate['state'];
+  readonly sealed: string | null;
+  readonly is_sealed: number;
+  readonly bytes: number;
+  readonly attempts: number;
+  readonly accepted_ms: number;
+  readonly settled_ms: number;
+  readonly result: string;
+  readonly timeline: number | null;
+  readonly lsn: number | null;
+}
+
+/** Columns of a list, which leaves the payloads where they are. */
+export const listedColumns =
+  'sequence, id, stream, summary, state, sealed IS NOT NULL AS is_sealed, bytes, attempts, accepted_ms, settled_ms, result, timeline, lsn';
+
+export const sealedColumns = `${listedColumns}, sealed`;
+
+export function toEntry(row: EntryRow): JournalEntry {
+  return {
+    sequence: row.sequence,
+    id: row.id,
+    stream: row.stream,
+    summary: row.summary,
+    acceptedAt: new Date(row.accepted_ms),
+    attempts: row.attempts,
+    bytes: row.bytes,
+    ...toFate(row),
+  };
+}
+
+export function toSealedEntry(row: EntryRow): SealedEntry {
+  return { ...toEntry(row), sealedPayload: row.sealed ?? undefined };
+}
+
+function toFate(row: EntryRow): EntryFate {
+  if (row.state === 'queued') return { state: 'queued' };
+  const settledAt = new Date(row.settled_ms);
+  switch (row.state) {
+    case 'refused':
+      return { state: 'refused', settledAt, error: JSON.parse(row.result) as ErrorSnapshot };
+    case 'parked':
+      return { state: 'parked', settledAt, reason: row.result };
+    case 'applied':
+      return {
+        state: 'applied',
+        settledAt,
+        outcome: JSON.parse(row.result) as unknown,
+        ...(row.timeline !== null &&
+          row.lsn !== null && { position: { timeline: row.timeline, lsn: row.lsn } }),
+        isFinal: row.is_sealed === 0,
+      };
+  }
+}

@@ -1,0 +1,109 @@
+import type { TimerClock } from '../../timer-clock.js';
+import { GroupCommit } from './group-commit.js';
+import { isWrite } from './is-write.js';
+import type {
+  Answer,
+  JournalEngine,
+  Operation,
+  OperationOf,
+  Operations,
+  OperationType,
+  QueuedStreams,
+  StorageFailure,
+} from './journal-protocol.js';
+import { journalClosed, toJournalError } from './refusal-error.js';
+
+/** What the service knows of its journal without asking: whether it stores, and which streams have queued entries. */
+export class JournalConnection {
+  readonly #engine: JournalEngine;
+  readonly #clock: TimerClock;
+  readonly #commits: GroupCommit;
+  readonly #queuedStreams = new Set<string>();
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+  #failure: { readonly reason: StorageFailure; readonly since: Date } | undefined;
+
+  constructor(engine: JournalEngine, clock: TimerClock) {
+    this.#engine = engine;
+    this.#clock = clock;
+    const onStreams = (streams: QueuedStreams): void => {
+      this.#learnStreams(streams);
+    };
+    this.#commits = new GroupCommit({ engine, clock, onStreams });
+  }
+
+  /** Learns where the file stands; nothing else may have been asked before. */
+  begin(): Promise<void> {
+    return this.#commits.begin();
+  }
+
+  /** Why nothing could be stored last time; absent once something was stored again. */
+  get failure(): { readonly reason: StorageFailure; readonly since: Date } | undefined {
+    return this.#failure;
+  }
+
+  hasQueued(stream: string): boolean {
+    return this.#queuedStreams.has(stream);
+  }
+
+  /** @throws {AppError} why it was not carried out */
+  async request<Type extends OperationType>(
+    operation: OperationOf<Type>,
+  ): Promise<Operations[Type]['result']> {
+    // a generic member of a union is not seen as the union, nor does the answer's type survive the thread
+    const asked = operation as Operation;
+    const answer = await this.#commits.submit(asked);
+    this.#learnHealth(asked, answer);
+    if (answer.ok) return answer.value as Operations[Type]['result'];
+    throw toJournalError('id' in asked ? asked.id : '', answer.refusal);
+  }
+
+  /** Runs work that `close` waits for. @throws {DependencyUnavailableError} once it is closing */
+  async track<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw journalClosed();
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Takes nothing new and carries out what is under way, until `graceMs` have passed; what is left then fails. */
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    let cancel: (() => void) | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(graceMs, resolve);
+    });
+    await Promise.race([this.#finish(), deadline]);
+    cancel?.();
+    await this.#engine.terminate();
+  }
+
+  async #finish(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#commits.flush();
+    await this.#engine.close();
+  }
+
+  #learnHealth(operation: Operation, answer: Answer): void {
+    if (!isWrite(operation)) return;
+    if (!answer.ok && answer.refusal.reason === 'unavailable') {
+      this.#failure ??= { reason: answer.refusal.failure, since: this.#clock.now() };
+    } else {
+      this.#failure = undefined;
+    }
+  }
+
+  #learnStreams({ isAll, queued, empty }: QueuedStreams): void {
+    if (isAll) this.#queuedStreams.clear();
+    for (const stream of queued) this.#queuedStreams.add(stream);
+    for (const stream of empty) this.#queuedStreams.delete(stream);
+  }
+}

@@ -1,0 +1,150 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { EntryState } from './journal-entry.js';
+import type { Answer, DisownedAppend, OperationOf, Refusal, WriteType } from './journal-protocol.js';
+import type { JournalReads } from './journal-reads.ts';
+
+/** What an entry takes beside its texts, roughly: numbers, and its slots in the indexes. */
+const entryOverheadBytes = 256;
+
+/** Changes of the journal's database, carried out inside the transaction of a batch. */
+export class JournalWrites {
+  readonly #reads: JournalReads;
+  readonly #insert;
+  readonly #locate;
+  readonly #apply;
+  readonly #settle;
+  readonly #countAttempt;
+  readonly #requeue;
+  readonly #confirm;
+  readonly #delete;
+  readonly #forget;
+  readonly #disown;
+  readonly #countCommit;
+  #touched = new Set<string>();
+
+  constructor(database: DatabaseSync, reads: JournalReads) {
+    this.#reads = reads;
+    this.#insert = database.prepare(`
+      INSERT INTO entry (id, stream, summary, sealed, bytes, accepted_ms, queued_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`);
+    this.#locate = database.prepare(
+      'SELECT state, stream, sealed IS NOT NULL AS isHeld FROM entry WHERE id = ?',
+    );
+    // without a position there is no standby to wait for: the entry is final, and needs no payload any more
+    this.#apply = database.prepare(`
+      UPDATE entry SET state = 'applied', settled_ms = :now, result = :outcome, timeline = :timeline, lsn = :lsn,
+        sealed = CASE WHEN :lsn IS NOT NULL THEN sealed END
+      WHERE id = :id`);
+    this.#settle = database.prepare(`
+      UPDATE entry SET state = :state, settled_ms = :now, result = :result,
+        sealed = CASE WHEN :state = 'parked' THEN sealed END
+      WHERE id = :id`);
+    this.#countAttempt = database.prepare(
+      'UPDATE entry SET attempts = attempts + 1 WHERE id = ? RETURNING attempts',
+    );
+    this.#requeue = database.prepare(`
+      UPDATE entry SET state = 'queued', queued_ms = ?, settled_ms = NULL, result = NULL, timeline = NULL, lsn = NULL,
+        attempts = 0
+      WHERE id = ?`);
+    this.#confirm = database.prepare(`
+      UPDATE entry SET sealed = NULL WHERE state = 'applied' AND sealed IS NOT NULL AND timeline = ? AND lsn <= ?`);
+    this.#delete = database.prepare('DELETE FROM entry WHERE id = ?');
+    this.#forget = database.prepare(`
+      DELETE FROM entry WHERE sequence IN (
+        SELECT sequence FROM entry WHERE sealed IS NULL AND settled_ms < ? ORDER BY settled_ms LIMIT ?)`);
+    this.#disown = database.prepare('DELETE FROM entry WHERE id = ? AND sequence > ? RETURNING stream');
+    this.#countCommit = database.prepare('UPDATE ledger SET commits = commits + 1 RETURNING commits');
+  }
+
+  /** Streams whose queues may have changed since this was asked last. */
+  takeTouched(): string[] {
+    const touched = [...this.#touched];
+    this.#touched = new Set();
+    return touched;
+  }
+
+  disown({ id, afterSequence }: DisownedAppend): void {
+    const row = this.#disown.get(id, afterSequence);
+    if (row) this.#touched.add(String(row['stream']));
+  }
+
+  /** @returns how many commits there will be with this one */
+  countCommit(): number {
+    return Number(this.#countCommit.get()?.['commits']);
+  }
+
+  carryOut(write: OperationOf<WriteType>, nowMs: number): Answer {
+    switch (write.type) {
+      case 'append':
+        return this.#append(write, nowMs);
+      case 'markApplied':
+        return this.#change(write.id, ['queued'], () => {
+          const { timeline = null, lsn = null } = write.position ?? {};
+          this.#apply.run({ id: write.id, now: nowMs, outcome: write.outcomeJson, timeline, lsn });
+        });
+      case 'markRefused':
+        return this.#change(write.id, ['queued'], () => {
+          this.#settle.run({ id: write.id, state: 'refused', now: nowMs, result: write.errorJson });
+        });
+      case 'park':
+        return this.#change(write.id, ['queued'], () => {
+          this.#settle.run({ id: write.id, state: 'parked', now: nowMs, result: write.reason });
+        });
+      case 'recordAttempt':
+        return this.#change(write.id, ['queued'], () => this.#countAttempt.get(write.id)?.['attempts']);
+      case 'requeue':
+        return this.#change(write.id, ['parked'], () => {
+          this.#requeue.run(nowMs, write.id);
+        });
+      case 'drop':
+        return this.#change(write.id, ['queued', 'parked'], () => {
+          const copy = this.#reads.find(write.id);
+          this.#delete.run(write.id);
+          return copy;
+        });
+      case 'confirm':
+        return done(Number(this.#confirm.run(write.upTo.timeline, write.upTo.lsn).changes));
+      case 'redrive':
+        return done(write.ids.filter((id) => this.#redrive(id, nowMs)).length);
+      case 'forget':
+        return done(Number(this.#forget.run(write.settledBeforeMs, write.limit).changes));
+    }
+  }
+
+  /** Looking first is no race here: the file is ours alone, and one transaction holds the look and the insert. */
+  #append({ id, stream, summary, sealed }: OperationOf<'append'>, nowMs: number): Answer {
+    if (this.#locate.get(id)) return refused({ reason: 'duplicate' });
+    const bytes =
+      entryOverheadBytes +
+      [id, stream, summary, sealed].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    const limit = this.#reads.findLimit(bytes, nowMs);
+    if (limit) return refused({ reason: 'full', limit });
+    this.#insert.run(id, stream, summary, sealed, bytes, nowMs, nowMs);
+    this.#touched.add(stream);
+    return done(undefined);
+  }
+
+  #redrive(id: string, nowMs: number): boolean {
+    const row = this.#locate.get(id);
+    if (row?.['state'] !== 'applied' || row['isHeld'] !== 1) return false;
+    this.#requeue.run(nowMs, id);
+    this.#touched.add(String(row['stream']));
+    return true;
+  }
+
+  #change(id: string, from: readonly EntryState[], change: () => unknown): Answer {
+    const row = this.#locate.get(id);
+    if (!row) return refused({ reason: 'missing' });
+    const state = row['state'] as EntryState;
+    if (!from.includes(state)) return refused({ reason: 'wrong_state', state });
+    this.#touched.add(String(row['stream']));
+    return done(change());
+  }
+}
+
+function done(value: unknown): Answer {
+  return { ok: true, value };
+}
+
+function refused(refusal: Refusal): Answer {
+  return { ok: false, refusal };
+}

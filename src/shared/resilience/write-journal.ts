@@ -1,0 +1,227 @@
+import { OverloadedError, type ErrorSnapshot } from '../errors/app-error.js';
+import { JournalConnection } from './journal/journal-connection.js';
+import type {
+  CommitPosition,
+  EntryPage,
+  JournalEntry,
+  NewEntry,
+  SealedEntry,
+} from './journal/journal-entry.js';
+import {
+  defaultLimits,
+  type JournalStats,
+  type PayloadSeal,
+  type StartEngine,
+  type WriteJournalOptions,
+} from './journal/journal-options.js';
+import type { ListArguments, OperationOf, Operations, OperationType } from './journal/journal-protocol.js';
+import { JournalThread } from './journal/journal-thread.js';
+import { toSealError } from './journal/refusal-error.js';
+import { StreamLanes } from './journal/stream-lanes.js';
+
+const defaultPageSize = 50;
+const redrivePageSize = 500;
+const forgetBatch = 1_000;
+
+/**
+ * A durable local journal of accepted writes. Source of its rules: design/api.md ("Writes") and design/resilience.md
+ * ("Write queue").
+ *
+ * queued → applied → final (confirmed) · queued → refused · queued → parked → queued (requeued). An applied entry goes
+ * back to the queue when a failover undid it (redrive). Settled entries stay readable until they are forgotten.
+ *
+ * Every method rejects with DependencyUnavailableError `journal_unavailable` while the disk cannot be written or read, and
+ * works again by itself as soon as it can. What a rejected call left half done is undone before the next one; only a
+ * crash in between can keep a write that was reported as failed, and it is applied once like any other.
+ */
+export class WriteJournal {
+  readonly #seal: PayloadSeal;
+  readonly #connection: JournalConnection;
+  readonly #maxPendingAppends: number;
+  readonly #lanes = new StreamLanes();
+  #pendingAppends = 0;
+
+  private constructor(connection: JournalConnection, options: WriteJournalOptions) {
+    this.#connection = connection;
+    this.#seal = options.seal;
+    this.#maxPendingAppends = options.maxPendingAppends ?? 1_000;
+  }
+
+  /**
+   * Opens the journal of a folder, or begins one there.
+   * @param startEngine what runs the store; a thread unless told
+   * @throws {JournalOpenError} `journal_in_use` by another process, `journal_corrupted`, `journal_too_new` or
+   *   `journal_unusable`
+   */
+  static async open(
+    options: WriteJournalOptions,
+    startEngine: StartEngine = (storeOptions) => JournalThread.start(storeOptions),
+  ): Promise<WriteJournal> {
+    const limits = { ...defaultLimits, ...options.limits };
+    const engine = await startEngine({ folder: options.folder, limits });
+    const connection = new JournalConnection(engine, options.clock);
+    await connection.begin();
+    return new WriteJournal(connection, options);
+  }
+
+  /**
+   * Stores a write; resolves after the fsync. Writes of one stream are stored in the order of these calls.
+   * @throws {DependencyUnavailableError} `journal_unavailable`, `journal_full` (`metadata.limit`), or what the seal throws
+   *   without a key; nothing was accepted
+   * @throws {OverloadedError} if too many appends wait for the disk
+   * @throws {ConflictError} `journal_entry_exists` if the id was taken before
+   */
+  async append(entry: NewEntry): Promise<void> {
+    if (this.#pendingAppends >= this.#maxPendingAppends) {
+      throw new OverloadedError('Too many writes wait for the journal');
+    }
+    this.#pendingAppends += 1;
+    try {
+      await this.#connection.track(() => this.#store(entry));
+    } finally {
+      this.#pendingAppends -= 1;
+    }
+  }
+
+  /** Whether writes of the stream are queued or about to be: a new one then has to queue behind them. */
+  hasQueued(stream: string): boolean {
+    return this.#connection.hasQueued(stream) || this.#lanes.has(stream);
+  }
+
+  /** The oldest queued entries, in order, without those of the streams named. */
+  next(limit: number, excludingStreams: readonly string[] = []): Promise<readonly SealedEntry[]> {
+    return this.#submit({ type: 'next', limit, excludingStreams });
+  }
+
+  /**
+   * @throws {DependencyUnavailableError} if there is no key at hand
+   * @throws {Error} if the payload was changed, or is not kept any more
+   */
+  async payloadOf({ id, stream, sealedPayload }: SealedEntry): Promise<string> {
+    if (sealedPayload === undefined) throw new Error(`The payload of ${id} is not kept any more`);
+    return this.#seal.open(sealedPayload, sealContext(id, stream));
+  }
+
+  /**
+   * @param outcome kept as JSON in the clear, so it must hold no personal data
+   * @param position where it was committed, if a failover could undo it; without one the entry is final at once
+   */
+  async markApplied(id: string, outcome: unknown, position?: CommitPosition): Promise<void> {
+    // undefined has no JSON of its own
+    const outcomeJson = JSON.stringify(outcome ?? null);
+    await this.#submit({ type: 'markApplied', id, outcomeJson, position });
+  }
+
+  /** @param error kept in the clear */
+  async markRefused(id: string, error: ErrorSnapshot): Promise<void> {
+    await this.#submit({ type: 'markRefused', id, errorJson: JSON.stringify(error) });
+  }
+
+  /** Takes an entry that cannot be applied out of the queue. @param reason readable, without personal data */
+  async park(id: string, reason: string): Promise<void> {
+    await this.#submit({ type: 'park', id, reason });
+  }
+
+  /** Notes that an attempt failed. @returns how many did */
+  recordAttempt(id: string): Promise<number> {
+    return this.#submit({ type: 'recordAttempt', id });
+  }
+
+  /** Puts a parked entry back to its place in the queue, its attempts forgotten. */
+  async requeue(id: string): Promise<void> {
+    await this.#submit({ type: 'requeue', id });
+  }
+
+  /**
+   * Makes applied entries final that were committed on this timeline up to this position, e.g. because a standby has them.
+   * @returns how many
+   */
+  confirm(upTo: CommitPosition): Promise<number> {
+    return this.#submit({ type: 'confirm', upTo });
+  }
+
+  /**
+   * Puts applied entries that are not final back to their place in the queue. To be called for a new timeline before
+   * anything is confirmed on it.
+   * @returns how many
+   */
+  async redrive(shouldRedrive: (entry: JournalEntry) => boolean): Promise<number> {
+    let total = 0;
+    let cursor: number | undefined;
+    do {
+      const page = await this.list({
+        state: 'unconfirmed',
+        limit: redrivePageSize,
+        ...(cursor !== undefined && { cursor }),
+      });
+      const ids = page.items.filter(shouldRedrive).map(({ id }) => id);
+      if (ids.length > 0) total += await this.#submit({ type: 'redrive', ids });
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return total;
+  }
+
+  get(id: string): Promise<SealedEntry | undefined> {
+    return this.#submit({ type: 'get', id });
+  }
+
+  /** Entries in the order of their acceptance, without payloads. */
+  list(query: Partial<ListArguments> = {}): Promise<EntryPage> {
+    return this.#submit({ type: 'list', limit: defaultPageSize, ...query });
+  }
+
+  async stats(): Promise<JournalStats> {
+    const counts = await this.#submit({ type: 'stats' });
+    const { failure } = this.#connection;
+    return { ...counts, ...(failure && { failure }) };
+  }
+
+  /** Removes a queued or parked entry for good. @returns it, with its encrypted payload, for the operator to keep */
+  drop(id: string): Promise<SealedEntry> {
+    return this.#submit({ type: 'drop', id });
+  }
+
+  /** Removes final and refused entries that were settled before; parked ones stay. @returns how many */
+  async forget(settledBefore: Date): Promise<number> {
+    const settledBeforeMs = settledBefore.getTime();
+    for (let total = 0; ;) {
+      const count = await this.#submit({ type: 'forget', settledBeforeMs, limit: forgetBatch });
+      total += count;
+      if (count < forgetBatch) return total;
+    }
+  }
+
+  /**
+   * Takes nothing new, stores what was accepted for storing, and closes the file.
+   * @param graceMs after this the journal is torn off, and pending appends are refused
+   */
+  close(graceMs = 5_000): Promise<void> {
+    return this.#connection.close(graceMs);
+  }
+
+  #store(entry: NewEntry): Promise<void> {
+    const { id, stream, summary } = entry;
+    return this.#lanes.run(
+      stream,
+      () => this.#sealPayload(entry),
+      (sealed) => this.#connection.request({ type: 'append', id, stream, summary, sealed }),
+    );
+  }
+
+  async #sealPayload({ id, stream, payload }: NewEntry): Promise<string> {
+    try {
+      return await this.#seal.seal(payload, sealContext(id, stream));
+    } catch (error) {
+      throw toSealError(error);
+    }
+  }
+
+  #submit<Type extends OperationType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {
+    return this.#connection.track(() => this.#connection.request(operation));
+  }
+}
+
+/** Binds a payload to its entry, so that no ciphertext can be moved to another. */
+function sealContext(id: string, stream: string): string {
+  return `write-journal/${stream}/${id}`;
+}
