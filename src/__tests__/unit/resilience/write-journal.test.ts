@@ -28,6 +28,12 @@ async function openWith(...entries: [id: string, stream?: string][]): Promise<Wr
   return journal;
 }
 
+async function getEntry(journal: WriteJournal, id: string): Promise<SealedEntry> {
+  const entry = await journal.get(id);
+  if (!entry) throw new Error(`There is no entry ${id}`);
+  return entry;
+}
+
 describe('accepting', () => {
   it('gives an accepted entry back, with its payload, also after closing and opening', async () => {
     const folder = await workshop.folder();
@@ -159,7 +165,7 @@ describe('what becomes of an entry', () => {
   it('is final at once without a position: the outcome stays, the payload goes', async () => {
     const journal = await openWith(['a']);
     await journal.markApplied('a', { storeId: 's' });
-    const entry = firstOf([await journal.get('a')])!;
+    const entry = await getEntry(journal, 'a');
     expect(entry).toMatchObject({ state: 'applied', outcome: { storeId: 's' }, isFinal: true });
     expect(entry).not.toHaveProperty('position');
     await expect(journal.payloadOf(entry)).rejects.toThrow('not kept');

@@ -1,0 +1,270 @@
+import { EventHub } from './event-hub.js';
+import type { DrainerOptions, DrainEvent, DrainState } from './journal/drain-options.js';
+import { DrainPace } from './journal/drain-pace.js';
+import { EntryAttempt } from './journal/entry-attempt.js';
+import { InterruptibleWait } from './journal/interruptible-wait.js';
+import type { SealedEntry } from './journal/journal-entry.js';
+
+const defaultConcurrency = 8;
+const defaultBackoff = { baseMs: 200, maxMs: 30_000 };
+/** Entries that are read at a time: enough to keep every place busy, few enough to hold their payloads. */
+const pageSize = 64;
+/** What an aborted `apply` gets to come to its end. */
+const abortGraceMs = 500;
+
+interface Stop {
+  readonly error: unknown;
+}
+
+/**
+ * Takes entries out of a journal and has them applied: one after the other within a stream, streams beside each other.
+ * One drain runs at a time, however often it is woken.
+ *
+ * Unavailable dependencies stop the whole drain: it tries again after a wait that doubles, with full jitter, or when it
+ * is woken, and then with a single entry first, so that a recovery is not met by everything at once.
+ *
+ * An entry that fails otherwise is tried again, its stream waiting, and parked in the end. The stream then goes on: as
+ * every write is checked again when it is applied, a later one that builds on the parked one is refused by that check
+ * with its own problem, and one that does not need it is not held up until somebody looks (design/resilience.md:
+ * "a poison entry is parked with its status readable, the others proceed"). A requeued entry is likewise checked against
+ * what has happened since.
+ */
+export class JournalDrainer {
+  readonly events = new EventHub<DrainEvent>();
+  readonly #options: DrainerOptions;
+  readonly #concurrency: number;
+  readonly #backoff: { readonly baseMs: number; readonly maxMs: number };
+  readonly #random: () => number;
+  readonly #pace: DrainPace;
+  readonly #waits: InterruptibleWait;
+  readonly #attempt: EntryAttempt;
+  readonly #abort = new AbortController();
+  readonly #busy = new Map<string, Promise<void>>();
+  readonly #inFlight = new Set<SealedEntry>();
+  #ready = new Map<string, SealedEntry[]>();
+  #run: Promise<void> | undefined;
+  #isWoken = false;
+  #hasNews = false;
+  #knock = Promise.withResolvers<undefined>();
+  #isPaused = false;
+  #isClosed = false;
+  #isAbandoned = false;
+  #stop: Stop | undefined;
+  #failures = 0;
+  #retry: { readonly cancel: () => void; readonly inMs: number } | undefined;
+
+  constructor(options: DrainerOptions) {
+    this.#options = options;
+    this.#concurrency = options.concurrency ?? defaultConcurrency;
+    if (!(this.#concurrency >= 1)) throw new RangeError('A drain needs a concurrency of 1 or more');
+    this.#backoff = options.backoff ?? defaultBackoff;
+    this.#random = options.random ?? Math.random;
+    this.#pace = new DrainPace(options.maxPerSecond ?? Infinity, options.clock);
+    this.#waits = new InterruptibleWait(options.clock);
+    this.#attempt = new EntryAttempt(options, this.events);
+  }
+
+  get state(): DrainState {
+    if (this.#isClosed) return { name: 'closed' };
+    if (this.#run) return { name: 'draining', inFlight: this.#inFlight.size };
+    if (this.#isPaused) return { name: 'paused' };
+    if (this.#retry) return { name: 'backing-off', failures: this.#failures, retryInMs: this.#retry.inMs };
+    return { name: 'idle' };
+  }
+
+  /** A dependency may be back: tries at once, whatever wait it cuts short. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#cancelRetry();
+    this.#start();
+  }
+
+  /** Something was queued: begins unless it waits for a dependency to come back, which one more entry does not bring. */
+  notice(): void {
+    this.#hasNews = true;
+    if (!this.#retry) this.#start();
+  }
+
+  /** Takes nothing more. Resolves when what was under way has ended. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    this.#cancelRetry();
+    this.#waits.interrupt();
+    await this.#run;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.wake();
+  }
+
+  /**
+   * Takes nothing more and waits for what is under way; after `graceMs` tells it to give up, and soon after that leaves
+   * it alone. Entries left alone stay queued.
+   */
+  async close(graceMs = 5_000): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelRetry();
+    this.#waits.interrupt();
+    if (await this.#endsWithin(graceMs)) return;
+    this.#abort.abort();
+    if (await this.#endsWithin(abortGraceMs)) return;
+    this.#isAbandoned = true;
+    for (const entry of this.#inFlight) this.events.publish({ type: 'abandoned', entry });
+  }
+
+  #start(): void {
+    this.#knock.resolve(undefined);
+    if (!this.#isHalted()) this.#run ??= this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    let stop: Stop | undefined;
+    do {
+      this.#isWoken = false;
+      this.#hasNews = false;
+      stop = await this.#drainOnce();
+      if (stop) this.#failures += 1;
+    } while (this.#isCalledAgain(stop));
+    this.#run = undefined;
+    if (stop) this.#backOff(stop.error);
+  }
+
+  #isCalledAgain(stop: Stop | undefined): boolean {
+    return !this.#isHalted() && (this.#isWoken || (this.#hasNews && !stop));
+  }
+
+  /** Until nothing is queued, or something says to stop. @returns what did */
+  async #drainOnce(): Promise<Stop | undefined> {
+    this.#stop = undefined;
+    while (!this.#mustStop()) {
+      this.#knock = Promise.withResolvers();
+      const hasFetched = await this.#fetch();
+      this.#startStreams();
+      if (this.#busy.size === 0) break;
+      if (!hasFetched || this.#busy.size >= this.#places()) {
+        await Promise.race([...this.#busy.values(), this.#knock.promise]);
+      }
+    }
+    await Promise.all(this.#busy.values());
+    this.#ready = new Map();
+    if (!this.#mustStop()) this.events.publish({ type: 'emptied' });
+    return this.#stop;
+  }
+
+  /** @returns whether there was anything */
+  async #fetch(): Promise<boolean> {
+    if (this.#ready.size > 0 || this.#busy.size >= this.#places()) return false;
+    try {
+      const limit = this.#isProbing() ? 1 : pageSize;
+      const entries = await this.#options.journal.next(limit, [...this.#busy.keys()]);
+      for (const entry of entries) {
+        const queue = this.#ready.get(entry.stream) ?? [];
+        queue.push(entry);
+        this.#ready.set(entry.stream, queue);
+      }
+      return entries.length > 0;
+    } catch (error) {
+      this.#halt(error);
+      return false;
+    }
+  }
+
+  #startStreams(): void {
+    for (const [stream, entries] of this.#ready) {
+      if (this.#mustStop() || this.#busy.size >= this.#places()) return;
+      this.#ready.delete(stream);
+      this.#busy.set(
+        stream,
+        this.#drainStream(entries).finally(() => this.#busy.delete(stream)),
+      );
+    }
+  }
+
+  async #drainStream(entries: readonly SealedEntry[]): Promise<void> {
+    for (const entry of entries) {
+      while (!(await this.#isDone(entry))) if (this.#mustStop()) return;
+    }
+  }
+
+  /** @returns whether the entry has left the queue */
+  async #isDone(entry: SealedEntry): Promise<boolean> {
+    await this.#waitUnless(this.#pace.takeMs());
+    if (this.#mustStop()) return false;
+    this.#inFlight.add(entry);
+    const result = await this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned);
+    this.#inFlight.delete(entry);
+    switch (result.kind) {
+      case 'unavailable':
+        this.#halt(result.error);
+        return false;
+      case 'failed':
+        await this.#waitUnless(this.#jitter(result.attempts));
+        return false;
+      case 'abandoned':
+        return false;
+      case 'settled':
+        this.#failures = 0;
+        return true;
+    }
+  }
+
+  #halt(error: unknown): void {
+    this.#stop ??= { error };
+    this.#waits.interrupt();
+  }
+
+  #backOff(error: unknown): void {
+    const inMs = this.#jitter(this.#failures);
+    this.events.publish({ type: 'unavailable', error, failures: this.#failures, retryInMs: inMs });
+    if (this.#isHalted()) return;
+    const cancel = this.#options.clock.after(inMs, () => {
+      this.wake();
+    });
+    this.#retry = { cancel, inMs };
+  }
+
+  /** Full jitter: anything up to the bound, so that instances that failed together do not come back together. */
+  #jitter(failures: number): number {
+    const { baseMs, maxMs } = this.#backoff;
+    return this.#random() * Math.min(maxMs, baseMs * 2 ** (failures - 1));
+  }
+
+  async #waitUnless(delayMs: number): Promise<void> {
+    if (delayMs > 0 && !this.#mustStop()) await this.#waits.wait(delayMs);
+  }
+
+  async #endsWithin(graceMs: number): Promise<boolean> {
+    const run = this.#run?.then(() => true) ?? true;
+    let cancel: (() => void) | undefined;
+    const deadline = new Promise<false>((resolve) => {
+      cancel = this.#options.clock.after(graceMs, () => {
+        resolve(false);
+      });
+    });
+    const hasEnded = await Promise.race([run, deadline]);
+    cancel?.();
+    return hasEnded;
+  }
+
+  #cancelRetry(): void {
+    this.#retry?.cancel();
+    this.#retry = undefined;
+  }
+
+  #isProbing(): boolean {
+    return this.#failures > 0;
+  }
+
+  #places(): number {
+    return this.#isProbing() ? 1 : this.#concurrency;
+  }
+
+  #isHalted(): boolean {
+    return this.#isPaused || this.#isClosed;
+  }
+
+  #mustStop(): boolean {
+    return this.#stop !== undefined || this.#isHalted();
+  }
+}
