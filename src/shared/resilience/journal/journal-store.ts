@@ -118,7 +118,7 @@ export class JournalStore {
     } catch (error) {
       const isOutOfRoom = isFull(error);
       if (isOutOfRoom && this.#open) rollBack(this.#open);
-      else this.#abandon();
+      else this.close();
       const detail = error instanceof Error ? error.message : String(error);
       return {
         ok: false,
@@ -135,15 +135,6 @@ export class JournalStore {
     const store = openStore(this.#options);
     this.#isFresh = true;
     return store;
-  }
-
-  #abandon(): void {
-    try {
-      this.close();
-    } catch (error) {
-      // the failure that led here is what the caller hears of; a handle that does not close cannot be helped
-      process.emitWarning(`The write journal did not close: ${String(error)}`, 'JournalWarning');
-    }
   }
 
   #takeStreams(): QueuedStreams {
