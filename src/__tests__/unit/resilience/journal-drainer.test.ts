@@ -209,34 +209,43 @@ describe('draining', () => {
     expect(bench.clock.monotonicMs() - startedMs).toBeGreaterThanOrEqual(180);
   });
 
+  it('is not harmed by a listener that throws', async () => {
+    const bench = await benchWith([['a', 's1']], () => Promise.resolve(done));
+    bench.drainer.events.subscribe(() => {
+      throw new Error('a listener');
+    });
+    await drain(bench);
+    await expect(bench.journal.get('a')).resolves.toMatchObject({ state: 'applied' });
+  });
+
   it.each([{ concurrency: 0 }, { maxPerSecond: 0 }])('refuses %j', async (options) => {
     await expect(benchWith([], () => Promise.resolve(done), options)).rejects.toThrow(RangeError);
   });
 });
 
 describe('an unavailable dependency', () => {
-  it.each([away(), new OverloadedError('Busy')])(
-    'stops everything and leaves entries queued: %s',
-    async (error) => {
-      const bench = await benchWith(
-        [
-          ['a', 's1'],
-          ['b', 's1'],
-          ['c', 's2'],
-        ],
-        () => Promise.reject(error),
-        {
-          concurrency: 1,
-        },
-      );
-      const unavailable = bench.event('unavailable');
-      bench.drainer.wake();
-      await expect(unavailable).resolves.toMatchObject({ error, failures: 1, retryInMs: 200 });
-      expect(bench.calls).toEqual(['a']);
-      await expect(bench.journal.stats()).resolves.toMatchObject({ queued: 3 });
-      expect(bench.drainer.state).toEqual({ name: 'backing-off', failures: 1, retryInMs: 200 });
-    },
-  );
+  it.each([
+    ['that says so', away()],
+    ['that sheds load', new OverloadedError('Busy')],
+  ])('%s stops everything and leaves entries queued', async (_, error) => {
+    const bench = await benchWith(
+      [
+        ['a', 's1'],
+        ['b', 's1'],
+        ['c', 's2'],
+      ],
+      () => Promise.reject(error),
+      {
+        concurrency: 1,
+      },
+    );
+    const unavailable = bench.event('unavailable');
+    bench.drainer.wake();
+    await expect(unavailable).resolves.toMatchObject({ error, failures: 1, retryInMs: 200 });
+    expect(bench.calls).toEqual(['a']);
+    await expect(bench.journal.stats()).resolves.toMatchObject({ queued: 3 });
+    expect(bench.drainer.state).toEqual({ name: 'backing-off', failures: 1, retryInMs: 200 });
+  });
 
   it('is tried again after waits that double up to a bound, with one entry at a time', async () => {
     const entries = Array.from({ length: 10 }, (_, index) => [`e${index}`, `s${index}`] as const);

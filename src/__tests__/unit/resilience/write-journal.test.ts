@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   ConflictError,
@@ -5,6 +9,13 @@ import {
   NotFoundError,
 } from '../../../shared/errors/app-error.js';
 import type { SealedEntry } from '../../../shared/resilience/journal/journal-entry.js';
+import { systemClock } from '../../../shared/clock.js';
+import { waitUntil } from '../../../dev/wait-until.js';
+import { GroupCommit } from '../../../shared/resilience/journal/group-commit.js';
+import { defaultLimits } from '../../../shared/resilience/journal/journal-options.js';
+import type { Batch, BatchReply } from '../../../shared/resilience/journal/journal-protocol.js';
+import { serveJournal } from '../../../shared/resilience/journal/journal-server.js';
+import { JournalThread } from '../../../shared/resilience/journal/journal-thread.js';
 import { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import {
   firstOf,
@@ -284,14 +295,16 @@ describe('failover', () => {
     expect(redriven).toBe(0);
   });
 
-  it('redrives more entries than fit a page', async () => {
-    const journal = await openWith();
-    const names = Array.from({ length: 501 }, (_, index) => `entry-${index}`);
+  it('redrives and forgets more entries than go at a time', async () => {
+    const journal = await workshop.openInline(
+      journalOptions(await workshop.folder(), { maxPendingAppends: 2_000 }),
+    );
+    const names = Array.from({ length: 1_001 }, (_, index) => `entry-${index}`);
     await Promise.all(names.map((id) => journal.append(sampleEntry(id))));
     await Promise.all(names.map((id) => journal.markApplied(id, null, { timeline: 1, lsn: 1 })));
-    await expect(journal.redrive(() => true)).resolves.toBe(501);
+    await expect(journal.redrive(() => true)).resolves.toBe(1_001);
     await Promise.all(names.map((id) => journal.markApplied(id, null)));
-    await expect(journal.forget(new Date(Date.now() + 60_000))).resolves.toBe(501);
+    await expect(journal.forget(new Date(Date.now() + 60_000))).resolves.toBe(1_001);
   });
 });
 
@@ -348,6 +361,52 @@ describe('closing', () => {
 });
 
 describe('a thread that dies', () => {
+  it('is started anew after a while, with everything that was stored', async () => {
+    const options = { folder: await workshop.folder(), limits: defaultLimits };
+    const thread = await JournalThread.start(options);
+    const get: Batch = { nowMs: 0, disowned: [], operations: [{ type: 'get', id: 'a' }] };
+    const append: Batch = {
+      ...get,
+      operations: [{ type: 'append', id: 'a', stream: 's', summary: '', sealed: 'sealed' }],
+    };
+    await thread.run(append);
+    // no batch at all is a bug, as any that kills the thread would be
+    await expect(thread.run(undefined as unknown as Batch)).rejects.toThrow('died');
+    await expect(thread.run(get)).rejects.toThrow('not running');
+    const reply = await waitUntil('the thread', () => thread.run(get).catch(() => undefined), {
+      timeoutMs: 10_000,
+    });
+    expect(reply).toMatchObject({
+      answers: [{ ok: true, value: { id: 'a' } }],
+      streams: { isAll: true, queued: ['s'] },
+    });
+    await thread.close();
+    await expect(thread.run(get)).rejects.toThrow('not running');
+    await thread.terminate();
+  });
+
+  it('that leaves an operation without an answer fails it', async () => {
+    const reply: BatchReply = {
+      answers: [],
+      didDisown: true,
+      lastSequence: 0,
+      streams: { isAll: true, queued: [], empty: [] },
+    };
+    const commits = new GroupCommit({
+      engine: {
+        run: () => Promise.resolve(reply),
+        close: () => Promise.resolve(),
+        terminate: () => Promise.resolve(),
+      },
+      clock: systemClock,
+      onStreams: () => undefined,
+    });
+    await expect(commits.submit({ type: 'get', id: 'a' })).resolves.toMatchObject({
+      ok: false,
+      refusal: { reason: 'unavailable', failure: 'stopped' },
+    });
+  });
+
   it('fails what it was at, takes it back after its restart, and keeps what was acknowledged', async () => {
     const folder = await workshop.folder();
     const engines: InlineEngine[] = [];
@@ -383,5 +442,35 @@ describe('a thread that dies', () => {
     expect(ids(await journal.next(10))).toEqual(['safe', 'ghost']);
     await journal.close();
     expect(engines).toHaveLength(2);
+  });
+});
+
+describe('the server of the thread', () => {
+  it('says that it is ready, answers batches, and closes the file', async () => {
+    const folder = await workshop.folder();
+    const { port1, port2 } = new MessageChannel();
+    serveJournal(port2, { folder, limits: defaultLimits });
+    await expect(once(port1, 'message')).resolves.toEqual([{ type: 'ready' }]);
+    port1.postMessage({ type: 'batch', batch: { nowMs: 0, disowned: [], operations: [{ type: 'stats' }] } });
+    await expect(once(port1, 'message')).resolves.toMatchObject([
+      { type: 'reply', reply: { answers: [{ ok: true, value: { queued: 0 } }] } },
+    ]);
+    port1.postMessage({ type: 'close' });
+    await once(port1, 'close');
+    const journal = await workshop.openInline(journalOptions(folder));
+    await journal.append(sampleEntry('a'));
+  });
+
+  it('says why it cannot open', async () => {
+    const folder = await workshop.folder();
+    await writeFile(
+      join(folder, 'journal.sqlite'),
+      'this is no database, and long enough to be read as one'.repeat(100),
+    );
+    const { port1, port2 } = new MessageChannel();
+    serveJournal(port2, { folder, limits: defaultLimits });
+    await expect(once(port1, 'message')).resolves.toMatchObject([
+      { type: 'open_failed', code: 'journal_corrupted' },
+    ]);
   });
 });
