@@ -115,7 +115,7 @@ describe('kill -9', () => {
       const child = new JournalProcess('drain', folder);
       await child.told((line) => line === 'open');
       const emptied = child.told((line) => line === 'emptied');
-      await Promise.race([emptied, delay(50 + random() * 200)]);
+      await Promise.race([emptied, delay(50 + random() * 200 + kills * 20)]);
       isEmptied = (await child.kill()).includes('emptied');
     }
     const effects = new DatabaseSync(join(folder, 'effects.sqlite'));

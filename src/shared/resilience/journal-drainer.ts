@@ -1,4 +1,5 @@
 import { EventHub } from './event-hub.js';
+import { DrainBackoff } from './journal/drain-backoff.js';
 import type { DrainerOptions, DrainEvent, DrainState } from './journal/drain-options.js';
 import { DrainPace } from './journal/drain-pace.js';
 import { EntryAttempt } from './journal/entry-attempt.js';
@@ -33,8 +34,7 @@ export class JournalDrainer {
   readonly events = new EventHub<DrainEvent>();
   readonly #options: DrainerOptions;
   readonly #concurrency: number;
-  readonly #backoff: { readonly baseMs: number; readonly maxMs: number };
-  readonly #random: () => number;
+  readonly #backoff: DrainBackoff;
   readonly #pace: DrainPace;
   readonly #waits: InterruptibleWait;
   readonly #attempt: EntryAttempt;
@@ -50,15 +50,13 @@ export class JournalDrainer {
   #isClosed = false;
   #isAbandoned = false;
   #stop: Stop | undefined;
-  #failures = 0;
-  #retry: { readonly cancel: () => void; readonly inMs: number } | undefined;
 
   constructor(options: DrainerOptions) {
     this.#options = options;
     this.#concurrency = options.concurrency ?? defaultConcurrency;
     if (!(this.#concurrency >= 1)) throw new RangeError('A drain needs a concurrency of 1 or more');
-    this.#backoff = options.backoff ?? defaultBackoff;
-    this.#random = options.random ?? Math.random;
+    const { clock, random = Math.random, backoff = defaultBackoff } = options;
+    this.#backoff = new DrainBackoff({ clock, random, ...backoff });
     this.#pace = new DrainPace(options.maxPerSecond ?? Infinity, options.clock);
     this.#waits = new InterruptibleWait(options.clock);
     this.#attempt = new EntryAttempt(options, this.events);
@@ -68,27 +66,29 @@ export class JournalDrainer {
     if (this.#isClosed) return { name: 'closed' };
     if (this.#run) return { name: 'draining', inFlight: this.#inFlight.size };
     if (this.#isPaused) return { name: 'paused' };
-    if (this.#retry) return { name: 'backing-off', failures: this.#failures, retryInMs: this.#retry.inMs };
-    return { name: 'idle' };
+    const { failures, waitingMs } = this.#backoff;
+    return waitingMs === undefined
+      ? { name: 'idle' }
+      : { name: 'backing-off', failures, retryInMs: waitingMs };
   }
 
   /** A dependency may be back: tries at once, whatever wait it cuts short. */
   wake(): void {
     this.#isWoken = true;
-    this.#cancelRetry();
+    this.#backoff.cancel();
     this.#start();
   }
 
   /** Something was queued: begins unless it waits for a dependency to come back, which one more entry does not bring. */
   notice(): void {
     this.#hasNews = true;
-    if (!this.#retry) this.#start();
+    if (this.#backoff.waitingMs === undefined) this.#start();
   }
 
   /** Takes nothing more. Resolves when what was under way has ended. */
   async pause(): Promise<void> {
     this.#isPaused = true;
-    this.#cancelRetry();
+    this.#backoff.cancel();
     this.#waits.interrupt();
     await this.#run;
   }
@@ -104,7 +104,7 @@ export class JournalDrainer {
    */
   async close(graceMs = 5_000): Promise<void> {
     this.#isClosed = true;
-    this.#cancelRetry();
+    this.#backoff.cancel();
     this.#waits.interrupt();
     if (await this.#endsWithin(graceMs)) return;
     this.#abort.abort();
@@ -124,7 +124,7 @@ export class JournalDrainer {
       this.#isWoken = false;
       this.#hasNews = false;
       stop = await this.#drainOnce();
-      if (stop) this.#failures += 1;
+      if (stop) this.#backoff.fail();
     } while (this.#isCalledAgain(stop));
     this.#run = undefined;
     if (stop) this.#backOff(stop.error);
@@ -199,12 +199,12 @@ export class JournalDrainer {
         this.#halt(result.error);
         return false;
       case 'failed':
-        await this.#waitUnless(this.#jitter(result.attempts));
+        await this.#waitUnless(this.#backoff.delayMs(result.attempts));
         return false;
       case 'abandoned':
         return false;
       case 'settled':
-        this.#failures = 0;
+        this.#backoff.succeed();
         return true;
     }
   }
@@ -215,19 +215,13 @@ export class JournalDrainer {
   }
 
   #backOff(error: unknown): void {
-    const inMs = this.#jitter(this.#failures);
-    this.events.publish({ type: 'unavailable', error, failures: this.#failures, retryInMs: inMs });
-    if (this.#isHalted()) return;
-    const cancel = this.#options.clock.after(inMs, () => {
+    const { failures } = this.#backoff;
+    const retryInMs = this.#backoff.delayMs();
+    this.events.publish({ type: 'unavailable', error, failures, retryInMs });
+    if (this.#isHalted() || this.#run) return;
+    this.#backoff.wait(retryInMs, () => {
       this.wake();
     });
-    this.#retry = { cancel, inMs };
-  }
-
-  /** Full jitter: anything up to the bound, so that instances that failed together do not come back together. */
-  #jitter(failures: number): number {
-    const { baseMs, maxMs } = this.#backoff;
-    return this.#random() * Math.min(maxMs, baseMs * 2 ** (failures - 1));
   }
 
   async #waitUnless(delayMs: number): Promise<void> {
@@ -247,13 +241,8 @@ export class JournalDrainer {
     return hasEnded;
   }
 
-  #cancelRetry(): void {
-    this.#retry?.cancel();
-    this.#retry = undefined;
-  }
-
   #isProbing(): boolean {
-    return this.#failures > 0;
+    return this.#backoff.failures > 0;
   }
 
   #places(): number {

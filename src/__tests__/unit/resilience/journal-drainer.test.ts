@@ -286,6 +286,21 @@ describe('an unavailable dependency', () => {
     expect(bench.clock.pending).toBe(0);
   });
 
+  it('that a listener hears of may be back already: woken at once, it is not waited for', async () => {
+    let isAway = true;
+    const bench = await benchWith([['a', 's1']], () =>
+      isAway ? Promise.reject(away()) : Promise.resolve(done),
+    );
+    bench.drainer.events.subscribe(({ type }) => {
+      if (type !== 'unavailable') return;
+      isAway = false;
+      bench.drainer.wake();
+    });
+    await drain(bench);
+    expect(bench.clock.pending).toBe(0);
+    expect(bench.drainer.state).toEqual({ name: 'idle' });
+  });
+
   it('that is woken while it stops is tried again at once', async () => {
     let isAway = true;
     const gate = Promise.withResolvers<ApplyResult>();

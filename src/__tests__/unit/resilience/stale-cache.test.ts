@@ -147,7 +147,7 @@ describe('StaleCache', () => {
     expect(() => new StaleCache({ clock: new ManualClock(), ...bounds })).toThrow(RangeError);
   });
 
-  it('answers more than a million questions a second', () => {
+  it('answers more than a million questions a second of processor time', () => {
     const cache = new StaleCache<string>({ clock: systemTimerClock });
     const keys = Array.from({ length: 10_000 }, (_, index) => ({
       visibility: 'viewer',
@@ -156,19 +156,22 @@ describe('StaleCache', () => {
     for (const key of keys) cache.set(key, 'answer');
     const rates = Array.from({ length: 5 }, () => measureRate(cache, keys));
     const best = Math.max(...rates);
-    process.stdout.write(`stale cache: ${Math.round(best / 1_000)} thousand gets a second\n`);
+    process.stdout.write(
+      `stale cache: ${Math.round(best / 1_000)} thousand gets a second of processor time\n`,
+    );
     expect(best).toBeGreaterThan(1_000_000);
   });
 });
 
+/** By processor time: on a busy machine the time on the wall measures the others. */
 function measureRate(
   cache: StaleCache<string>,
   keys: readonly { visibility: string; question: string }[],
 ): number {
-  const startedMs = performance.now();
+  const before = process.cpuUsage();
   let hits = 0;
   for (let round = 0; round < 20; round += 1) {
     for (const key of keys) if (cache.get(key).kind === 'hit') hits += 1;
   }
-  return hits / ((performance.now() - startedMs) / 1_000);
+  return hits / (process.cpuUsage(before).user / 1e6);
 }
