@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import type Joi from 'joi';
+import type { LogLevel } from '../logging/logger.js';
+import type { ApiKeyRecord, Role } from '../services/authenticator.js';
+import { type Environment, environmentSchema, secretNames } from './environment.js';
+
+export interface DatabaseConfig {
+  /** Connection strings of all nodes; which one is the primary is found out. */
+  readonly urls: readonly string[];
+  readonly poolSize: number;
+  readonly maxWaiting: number;
+  readonly connectTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly queryTimeoutMs: number;
+  readonly checkIntervalMs: number;
+}
+
+export interface HttpConfig {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  readonly trustProxyHops: number;
+  readonly rateLimit: { readonly requests: number; readonly windowMs: number };
+  readonly maxConcurrentRequests: number;
+  readonly shutdownGraceMs: number;
+}
+
+export interface Config {
+  readonly environment: Environment['NODE_ENV'];
+  readonly logLevel: LogLevel;
+  readonly http: HttpConfig;
+  readonly database: DatabaseConfig;
+  readonly apiKeys: readonly ApiKeyRecord[];
+  /** 32 bytes. */
+  readonly fieldEncryptionKey: Buffer;
+  /** 32 bytes. */
+  readonly signingKey: Buffer;
+}
+
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
+
+/** The environment does not make a configuration. `problems` names every variable that is wrong, never its value. */
+export class ConfigError extends Error {
+  /** EX_CONFIG of sysexits.h. */
+  static readonly exitCode = 78;
+
+  constructor(readonly problems: readonly string[]) {
+    super(['The configuration is not valid:', ...problems.map((problem) => `  ${problem}`)].join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+/**
+ * Reads the configuration from environment variables, and secrets from the files that `<NAME>_FILE` names.
+ * @throws {ConfigError} listing all problems at once
+ */
+export function loadConfig(env: EnvironmentVariables): Config {
+  const problems: string[] = [];
+  const result: Joi.ValidationResult<Environment> = environmentSchema.validate(
+    readEnvironment(env, problems),
+  );
+  problems.push(...(result.error?.details ?? []).map(toProblem));
+  if (result.error || problems.length > 0) throw new ConfigError(problems);
+  return toConfig(result.value);
+}
+
+function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<string, string> {
+  const names = Object.keys(environmentSchema.describe()['keys'] as object);
+  const values: Record<string, string> = {};
+  for (const name of names) {
+    const value = env[name];
+    if (value !== undefined && value !== '') values[name] = value;
+  }
+  for (const name of secretNames) {
+    const path = env[`${name}_FILE`];
+    if (path === undefined || path === '') continue;
+    if (values[name] !== undefined) problems.push(`${name}: give either ${name} or ${name}_FILE, not both`);
+    try {
+      values[name] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+      problems.push(`${name}_FILE: the file cannot be read (${reason})`);
+    }
+  }
+  return values;
+}
+
+const explanations: Readonly<Record<string, string>> = {
+  'any.required': 'is required',
+  key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
+  connectionStrings: 'must be connection strings like postgresql://user:password@host:5432/database',
+};
+
+function toProblem(item: Joi.ValidationErrorItem): string {
+  const name = item.path.join('.');
+  const isSecret = (secretNames as readonly string[]).includes(name);
+  const fallback = isSecret
+    ? 'has a wrong format'
+    : item.message.replace(`${name} `, '').replace(/ with value .*? fails/, ' fails');
+  return `${name}: ${explanations[item.type] ?? fallback}`;
+}
+
+function toConfig(env: Environment): Config {
+  return {
+    environment: env.NODE_ENV,
+    logLevel: env.LOG_LEVEL,
+    http: {
+      host: env.HOST,
+      port: env.PORT,
+      trustProxyHops: env.TRUST_PROXY_HOPS,
+      rateLimit: { requests: env.RATE_LIMIT_REQUESTS, windowMs: env.RATE_LIMIT_WINDOW_MS },
+      maxConcurrentRequests: env.MAX_CONCURRENT_REQUESTS,
+      shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
+    },
+    database: {
+      urls: env.DATABASE_URLS.split(',').map((url) => url.trim()),
+      poolSize: env.DATABASE_POOL_SIZE,
+      maxWaiting: env.DATABASE_MAX_WAITING,
+      connectTimeoutMs: env.DATABASE_CONNECT_TIMEOUT_MS,
+      statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
+      queryTimeoutMs: env.DATABASE_QUERY_TIMEOUT_MS,
+      checkIntervalMs: env.DATABASE_CHECK_INTERVAL_MS,
+    },
+    apiKeys: env.API_KEYS.split(',').map(toApiKeyRecord),
+    fieldEncryptionKey: Buffer.from(env.FIELD_ENCRYPTION_KEY, 'base64'),
+    signingKey: Buffer.from(env.SIGNING_KEY, 'base64'),
+  };
+}
+
+function toApiKeyRecord(text: string): ApiKeyRecord {
+  const [id = '', role = '', secretHash = ''] = text.split(':');
+  return { id, role: role as Role, secretHash };
+}

@@ -1,0 +1,108 @@
+import Joi from 'joi';
+import { logLevels } from '../logging/logger.js';
+
+/** A 256-bit key as base64, checked by its decoded length. */
+const key256 = Joi.string().custom((value: string, helpers) => {
+  const isCanonical = Buffer.from(value, 'base64').toString('base64') === value;
+  return isCanonical && Buffer.from(value, 'base64').length === 32 ? value : helpers.error('key256');
+});
+
+const connectionStrings = Joi.string().custom((value: string, helpers) => {
+  const isPostgres = (text: string) => /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? '');
+  return value.split(',').every((item) => isPostgres(item.trim()))
+    ? value
+    : helpers.error('connectionStrings');
+});
+
+const apiKeys = Joi.string().pattern(
+  /^[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64}(,[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64})*$/,
+);
+
+const milliseconds = Joi.number().integer().min(1).max(3_600_000);
+const count = Joi.number().integer().min(1).max(10_000_000);
+
+/** Variables that hold secrets: each may be given as `<NAME>_FILE`, the path of a file that holds the value. */
+export const secretNames = ['DATABASE_URLS', 'API_KEYS', 'FIELD_ENCRYPTION_KEY', 'SIGNING_KEY'] as const;
+
+/** Every environment variable the service reads. The table in README.md is checked against this schema. */
+export const environmentSchema = Joi.object<Environment>({
+  NODE_ENV: Joi.string()
+    .valid('development', 'test', 'production')
+    .default('production')
+    .description('Kind of deployment'),
+  HOST: Joi.string().hostname().default('127.0.0.1').description('Address to listen on'),
+  PORT: Joi.number().port().default(3000).description('Port to listen on; 0 picks a free one'),
+  LOG_LEVEL: Joi.string()
+    .valid(...logLevels)
+    .default('info')
+    .description('Least severe level that is logged'),
+  TRUST_PROXY_HOPS: Joi.number()
+    .integer()
+    .min(0)
+    .max(10)
+    .default(0)
+    .description('Reverse proxies in front of the service whose `X-Forwarded-*` headers are believed'),
+  DATABASE_URLS: connectionStrings
+    .required()
+    .description('Connection strings of all Postgres nodes, comma-separated; the primary is found out'),
+  DATABASE_POOL_SIZE: Joi.number().integer().min(1).max(500).default(10).description('Connections per node'),
+  DATABASE_MAX_WAITING: count.default(500).description('Requests that may wait for a connection, per node'),
+  DATABASE_CONNECT_TIMEOUT_MS: milliseconds
+    .default(2_000)
+    .description('Longest wait for a connection, free or new, in ms'),
+  DATABASE_STATEMENT_TIMEOUT_MS: milliseconds
+    .default(5_000)
+    .description('Longest run of one statement in Postgres, in ms'),
+  DATABASE_QUERY_TIMEOUT_MS: milliseconds
+    .greater(Joi.ref('DATABASE_STATEMENT_TIMEOUT_MS'))
+    .default(7_000)
+    .description('Longest wait for the answer to one statement, in ms; above the statement timeout'),
+  DATABASE_CHECK_INTERVAL_MS: milliseconds
+    .default(30_000)
+    .description('Time between two health checks of a node that is well, in ms'),
+  API_KEYS: apiKeys
+    .required()
+    .description(
+      'Callers: `<id>:<viewer, operator or admin>:<SHA-256 of the secret in hex>`, comma-separated',
+    ),
+  FIELD_ENCRYPTION_KEY: key256
+    .required()
+    .description('Key for personal data at rest (AES-256-GCM): 32 bytes as base64'),
+  SIGNING_KEY: key256
+    .required()
+    .description('Key for page cursors and request fingerprints (HMAC-SHA-256): 32 bytes as base64'),
+  RATE_LIMIT_REQUESTS: count
+    .default(60_000)
+    .description('Requests that one principal may make in a window, per process'),
+  RATE_LIMIT_WINDOW_MS: milliseconds.default(60_000).description('Length of that window in ms'),
+  MAX_CONCURRENT_REQUESTS: count
+    .default(1_000)
+    .description('Requests in work at once; beyond it the answer is 503 `overloaded`'),
+  SHUTDOWN_GRACE_MS: milliseconds
+    .max(60_000)
+    .default(4_000)
+    .description('Time that running requests get to finish at shutdown, in ms'),
+}).prefs({ convert: true, abortEarly: false, errors: { wrap: { label: false } } });
+
+/** The environment after validation: defaults applied, numbers parsed. */
+export interface Environment {
+  NODE_ENV: 'development' | 'test' | 'production';
+  HOST: string;
+  PORT: number;
+  LOG_LEVEL: (typeof logLevels)[number];
+  TRUST_PROXY_HOPS: number;
+  DATABASE_URLS: string;
+  DATABASE_POOL_SIZE: number;
+  DATABASE_MAX_WAITING: number;
+  DATABASE_CONNECT_TIMEOUT_MS: number;
+  DATABASE_STATEMENT_TIMEOUT_MS: number;
+  DATABASE_QUERY_TIMEOUT_MS: number;
+  DATABASE_CHECK_INTERVAL_MS: number;
+  API_KEYS: string;
+  FIELD_ENCRYPTION_KEY: string;
+  SIGNING_KEY: string;
+  RATE_LIMIT_REQUESTS: number;
+  RATE_LIMIT_WINDOW_MS: number;
+  MAX_CONCURRENT_REQUESTS: number;
+  SHUTDOWN_GRACE_MS: number;
+}

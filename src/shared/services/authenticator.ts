@@ -1,0 +1,31 @@
+/** What a caller may do: `viewer` reads, `operator` also writes, `admin` also manages. */
+export const roles = ['viewer', 'operator', 'admin'] as const;
+export type Role = (typeof roles)[number];
+
+/** Who is calling. */
+export interface Principal {
+  /** Stable name of the caller, written into the audit trail, e.g. `key:ops-berlin`. */
+  readonly id: string;
+  readonly role: Role;
+}
+
+export interface ApiKeyRecord {
+  readonly id: string;
+  readonly role: Role;
+  /** SHA-256 of the secret, 64 hex digits. */
+  readonly secretHash: string;
+}
+
+/** Says who presents a bearer token. */
+export interface Authenticator {
+  /**
+   * @throws {UnauthenticatedError} if the token is not a valid credential
+   * @throws {DependencyUnavailableError} if that cannot be decided: nobody is let in
+   */
+  authenticate(bearerToken: string): Promise<Principal>;
+}
+
+/** Whether a principal's role includes what `required` may do. */
+export function hasRole(principal: Principal, required: Role): boolean {
+  return roles.indexOf(principal.role) >= roles.indexOf(required);
+}

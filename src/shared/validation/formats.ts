@@ -1,0 +1,92 @@
+import Joi from 'joi';
+import validator from 'validator';
+import { plainText, withRule } from './joi.js';
+
+/** A lower-case name of letters, digits and hyphens, 2 to 32 characters. */
+export const slug = withRule(
+  plainText({ max: 32 }),
+  'slug',
+  'must be 2 to 32 lower-case letters, digits or hyphens, and start with a letter or digit',
+  (text) => /^[a-z0-9][a-z0-9-]{1,31}$/.test(text),
+);
+
+/** ISO 3166-1 alpha-2. */
+export const country = withRule(
+  plainText({ max: 2 }),
+  'country',
+  'must be a country code of ISO 3166-1 alpha-2 in upper case, such as DE',
+  (text) => /^[A-Z]{2}$/.test(text) && validator.isISO31661Alpha2(text),
+);
+
+/** ISO 4217. */
+export const currency = withRule(
+  plainText({ max: 3 }),
+  'currency',
+  'must be a currency code of ISO 4217 in upper case, such as EUR',
+  (text) => /^[A-Z]{3}$/.test(text) && validator.isISO4217(text),
+);
+
+/** A name of the IANA time zone database. */
+export const timezone = withRule(
+  plainText({ max: 64 }),
+  'timezone',
+  'must be a name of the IANA time zone database, such as Europe/Berlin',
+  isTimeZone,
+);
+
+/** BCP 47, in its canonical letter case. */
+export const locale = withRule(
+  plainText({ max: 35 }),
+  'locale',
+  'must be a BCP 47 language tag in its canonical form, such as de-DE',
+  isCanonicalLocale,
+);
+
+export const email = withRule(plainText({ max: 254 }), 'email', 'must be an e-mail address', (text) =>
+  validator.isEmail(text),
+);
+
+/**
+ * ITU-T E.164 with the usual separators: `+49 30 901820`. `validator` knows mobile numbers only, and most stores
+ * answer on a fixed line.
+ */
+export const phone = withRule(
+  plainText({ max: 32 }),
+  'phone',
+  'must be an international phone number (E.164), such as +49 30 901820',
+  (text) => /^\+[1-9]\d{6,14}$/.test(text.replace(/[ ()./-]/g, '')),
+);
+
+/** A calendar date of ISO 8601, `YYYY-MM-DD`. */
+export const isoDate = withRule(
+  Joi.string().pattern(/^\d{4}-\d{2}-\d{2}$/, 'date'),
+  'date',
+  'must be a calendar date that exists, as YYYY-MM-DD',
+  (text) => validator.isISO8601(text, { strict: true }) && !text.startsWith('0000'),
+);
+
+/** Whether a postal code has the form its country uses; where that form is unknown, any short code passes. */
+export function isPostalCodeOf(countryCode: string, postalCode: string): boolean {
+  const known = validator.isPostalCodeLocales.find((candidate) => candidate === countryCode);
+  if (known) return validator.isPostalCode(postalCode, known);
+  return /^[A-Za-z0-9][A-Za-z0-9 -]{1,11}$/.test(postalCode);
+}
+
+function isTimeZone(text: string): boolean {
+  if (!/^[A-Z][A-Za-z0-9_+-]*(\/[A-Z][A-Za-z0-9_+-]*)*$/.test(text)) return false;
+  return succeeds(() => new Intl.DateTimeFormat('en', { timeZone: text }));
+}
+
+function isCanonicalLocale(text: string): boolean {
+  return succeeds(() => Intl.getCanonicalLocales(text)[0] === text);
+}
+
+/** Intl says no by throwing a RangeError. */
+function succeeds(attempt: () => unknown): boolean {
+  try {
+    return attempt() !== false;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,41 @@
+/** Why a text is not plain text; `undefined` when it is. */
+export type TextProblem = 'control_character' | 'invisible_character' | 'lone_surrogate' | 'markup';
+
+const controlCharacters = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+const controlCharactersButLayout = /[^\P{Cc}\t\n\r]/u;
+
+/**
+ * Format characters change how a text looks without being seen: bidirectional controls, zero-width characters,
+ * soft hyphens, tags. The Arabic and Syriac number and abbreviation marks are of the same category, but visible.
+ */
+const invisibleCharacters =
+  /[^\P{Cf}\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2]|\p{Noncharacter_Code_Point}/u;
+
+/** Where HTML's tokenizer leaves plain text: `<` before a letter, `/`, `!` or `?` (WHATWG HTML, 13.2.5.6). */
+const markup = /<[A-Za-z/!?]/;
+
+/** Normalises to NFC and trims white space, as every text field is before it is looked at. */
+export function normaliseText(text: string): string {
+  return text.normalize('NFC').trim();
+}
+
+/** What keeps a normalised text from being one line of plain text. `5 < 6` and `Tom & Jerry's` are fine. */
+export function plainTextProblem(text: string): TextProblem | undefined {
+  return characterProblem(text, controlCharacters) ?? (markup.test(text) ? 'markup' : undefined);
+}
+
+/** What keeps a normalised text from being rich text: markup, tabs and line ends are allowed. */
+export function richTextProblem(text: string): TextProblem | undefined {
+  return characterProblem(text, controlCharactersButLayout);
+}
+
+function characterProblem(text: string, controls: RegExp): TextProblem | undefined {
+  if (!text.isWellFormed()) return 'lone_surrogate';
+  if (controls.test(text)) return 'control_character';
+  return invisibleCharacters.test(text) ? 'invisible_character' : undefined;
+}
+
+/** Length in characters as JSON Schema counts them: code points, not UTF-16 units. */
+export function countCharacters(text: string): number {
+  return Array.from(text).length;
+}

@@ -1,0 +1,91 @@
+import type Joi from 'joi';
+import { type ErrorDetail, MalformedInputError, ValidationError } from '../errors/app-error.js';
+
+const options: Joi.ValidationOptions = {
+  convert: false,
+  abortEarly: false,
+  allowUnknown: false,
+  errors: { label: false, wrap: { label: false, array: false } },
+};
+
+/** Stable codes of Joi's own rules; our rules carry theirs in their name. */
+const codes: Readonly<Record<string, string>> = {
+  'any.required': 'required',
+  'any.only': 'not_allowed',
+  'any.unknown': 'unknown_field',
+  'object.unknown': 'unknown_field',
+  'object.max': 'too_many',
+  'text.max': 'too_long',
+  'string.max': 'too_long',
+  'text.empty': 'empty',
+  'string.empty': 'empty',
+  'number.min': 'out_of_range',
+  'number.max': 'out_of_range',
+  'number.unsafe': 'out_of_range',
+  'string.pattern.base': 'format',
+  'string.pattern.name': 'format',
+  'object.pattern.match': 'format',
+};
+
+/**
+ * Validates a request body.
+ * @returns the normalised value
+ * @throws {ValidationError} with one detail for every rule that is broken, each with a JSON Pointer
+ */
+export function parseBody<T>(schema: Joi.Schema<T>, body: unknown): T {
+  const result = schema.validate(body, options);
+  if (result.error) {
+    throw new ValidationError(
+      result.error.details.map((item) => ({
+        pointer: toPointer(item.path),
+        ...toCodeAndDetail(item, 'body'),
+      })),
+    );
+  }
+  return result.value;
+}
+
+/**
+ * Validates query parameters, given as text.
+ * @throws {MalformedInputError} `invalid_parameter` with one detail for every rule that is broken
+ */
+export function parseQuery<T>(schema: Joi.Schema<T>, query: Readonly<Record<string, unknown>>): T {
+  const result = schema.validate(query, options);
+  if (result.error) {
+    const details = result.error.details.map((item) => ({
+      parameter: String(item.path[0] ?? ''),
+      ...toCodeAndDetail(item, 'query'),
+    }));
+    throw new MalformedInputError('invalid_parameter', details[0]?.detail ?? 'A parameter is not valid', {
+      details,
+    });
+  }
+  return result.value;
+}
+
+function toCodeAndDetail(
+  item: Joi.ValidationErrorItem,
+  place: 'body' | 'query',
+): Pick<ErrorDetail, 'code' | 'detail'> {
+  const name = item.path.length > 0 ? item.path.join('.') : `the ${place}`;
+  const code = codes[item.type] ?? toCode(item.type);
+  const explanation =
+    code === 'unknown_field' ? `is not a known ${place === 'body' ? 'field' : 'parameter'}` : item.message;
+  return {
+    code: place === 'query' && code === 'unknown_field' ? 'unknown_parameter' : code,
+    detail: `${name} ${explanation}`,
+  };
+}
+
+/** `text.control_character` → `control_character`; a type that is not met (`number.base`) → `type`. */
+function toCode(type: string): string {
+  const rule = type.slice(type.lastIndexOf('.') + 1);
+  return rule === 'base' ? 'type' : rule.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function toPointer(path: readonly (string | number)[]): string {
+  const tokens = path.map((token) =>
+    encodeURIComponent(String(token).replaceAll('~', '~0').replaceAll('/', '~1')),
+  );
+  return ['#', ...tokens].join('/');
+}
