@@ -1,5 +1,7 @@
 'use strict';
 
+const { createNodeResolver } = require('eslint-plugin-import-x');
+
 /** Folders under src and what each may never import; docs/adr/0002-layers.md gives the reasons. */
 const zones = [
   {
@@ -40,15 +42,26 @@ const zones = [
 
 /** Libraries that stop at a layer: the pattern of files that may import each. */
 const confined = [
-  { library: 'express', allowed: ['src/store-service/app.ts', 'src/store-service/routes/**', 'src/shared/middleware/**'] },
+  {
+    library: 'express',
+    allowed: ['src/store-service/app.ts', 'src/store-service/routes/**', 'src/shared/middleware/**'],
+  },
   { library: 'pg', allowed: ['src/shared/database/**', 'src/dev/**'] },
   { library: 'node-vault', allowed: ['src/shared/services/**'] },
 ];
 
-const restrictAllBut = (libraries) => ({
+/** The rule that forbids every confined library but one. */
+const forbidAllBut = (permitted) => ({
   '@typescript-eslint/no-restricted-imports': [
     'error',
-    { paths: libraries.map((name) => ({ name, message: `${name} stops at its own layer` })) },
+    {
+      paths: confined
+        .filter(({ library }) => library !== permitted)
+        .map(({ library, allowed }) => ({
+          name: library,
+          message: `${library} stops at ${allowed.join(', ')}`,
+        })),
+    },
   ],
 });
 
@@ -62,20 +75,29 @@ module.exports = {
     'plugin:@typescript-eslint/strict-type-checked',
     'plugin:@typescript-eslint/stylistic-type-checked',
   ],
-  settings: { 'import-x/resolver': { node: { extensions: ['.ts', '.js'] } } },
+  settings: { 'import-x/resolver-next': [createNodeResolver({ extensionAlias: { '.js': ['.ts', '.js'] } })] },
   rules: {
     'no-console': 'error',
     'no-process-exit': 'error',
     eqeqeq: 'error',
+    '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
     'import-x/no-default-export': 'error',
     'import-x/no-cycle': 'error',
     '@typescript-eslint/consistent-type-imports': 'error',
     '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
     // winston types its transports as interfaces that extend a class, which this rule takes for foreign instances
     '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
-    ...restrictAllBut(confined.map(({ library }) => library)),
+    'import-x/no-restricted-paths': ['error', { zones }],
+    ...forbidAllBut(),
   },
   overrides: [
-    { files: ['jest.config.ts'], rules: { 'import-x/no-default-export': 'off' } },
+    // jest wants default exports of these
+    {
+      files: ['jest.config.ts', 'src/__tests__/helpers/global-*.ts'],
+      rules: { 'import-x/no-default-export': 'off' },
+    },
+    ...confined.map(({ library, allowed }) => ({ files: allowed, rules: forbidAllBut(library) })),
+    // tests drive every layer, with what libraries they need
+    { files: ['src/__tests__/**'], rules: { '@typescript-eslint/no-restricted-imports': 'off' } },
   ],
 };

@@ -1,0 +1,84 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile, stat } from 'node:fs/promises';
+import { codeOf, ignoring, messageOf } from '../error-code.js';
+import { waitUntil } from '../wait-until.js';
+import { withClient } from './admin-client.js';
+import type { DataFolder } from './data-folder.js';
+import { spawnSettings } from './run-program.js';
+import { stopLeftovers } from './server-processes.js';
+
+/** Crash recovery replays WAL before the server accepts connections, on a slow disk for a while. */
+const READY_TIMEOUT_MS = 60_000;
+const WRONG_PASSWORD = ['28P01', '28000'];
+
+/** A server that did not get as far as accepting connections. */
+export class PostgresStartError extends Error {
+  override readonly name = 'PostgresStartError';
+}
+
+export interface Launch {
+  data: DataFolder;
+  logFile: string;
+  /** Connects as the superuser; proves that the server that answers is this one. */
+  adminUrl: string;
+}
+
+/**
+ * Starts a server process and waits until it accepts connections.
+ *
+ * @throws PostgresStartError with the end of the server's log.
+ */
+export async function launchServer({ data, logFile, adminUrl }: Launch): Promise<ChildProcess> {
+  const logStart = (await stat(logFile).catch(ignoring('ENOENT')))?.size ?? 0;
+  const child = await spawnServer(data, logFile);
+  try {
+    await waitUntil(`Postgres in ${data.path} to accept connections`, () => isReady(child, adminUrl), {
+      timeoutMs: READY_TIMEOUT_MS,
+    });
+    if (hasEnded(child)) throw new Error('the server ended');
+    return child;
+  } catch (error) {
+    if (hasEnded(child)) {
+      const log = (await readFile(logFile)).subarray(logStart).toString().trim();
+      throw new PostgresStartError(`Postgres did not start in ${data.path}:\n${log}`, { cause: error });
+    }
+    await stopLeftovers(data.path);
+    throw new PostgresStartError(messageOf(error), { cause: error });
+  }
+}
+
+export const hasEnded = (child: ChildProcess): boolean =>
+  child.exitCode !== null || child.signalCode !== null;
+
+async function spawnServer({ path, runtime }: DataFolder, logFile: string): Promise<ChildProcess> {
+  const log = await open(logFile, 'a', 0o600);
+  try {
+    const child = spawn(runtime.postgres, ['-D', path], {
+      ...spawnSettings(runtime.user),
+      stdio: ['ignore', log.fd, log.fd],
+      // A session of its own: Ctrl-C goes to us, who stop things in order, not to everything at once.
+      detached: true,
+    });
+    await once(child, 'spawn');
+    return child;
+  } finally {
+    await log.close();
+  }
+}
+
+async function isReady(child: ChildProcess, adminUrl: string): Promise<boolean> {
+  if (hasEnded(child)) throw new Error('the server ended');
+  try {
+    return await withClient(adminUrl, async (client) => {
+      await client.query('SELECT 1');
+      return true;
+    });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== undefined && WRONG_PASSWORD.includes(code)) {
+      throw new Error('the passwords on file do not fit this database', { cause: error });
+    }
+    return false;
+  }
+}
