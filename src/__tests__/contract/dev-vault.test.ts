@@ -7,11 +7,9 @@ describeVaultContract('development Vault', async () => {
     vault.state.isSealed = isSealed;
     return Promise.resolve();
   };
-  const postgresUrl = process.env['CONTRACT_POSTGRES_URL'];
   return {
     address: vault.address,
     rootToken: vault.rootToken,
-    ...(postgresUrl !== undefined && { postgresUrl }),
     seal: { seal: setSealed(true), unseal: setSealed(false) },
     stop: () => vault.close(),
   };

@@ -20,15 +20,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** A real server: the one at VAULT_ADDR, or a development server of `bao` or `vault` from the PATH. */
 export function findRealVault(env: Environment): RealVault | undefined {
   const { VAULT_ADDR: address, VAULT_TOKEN: rootToken } = env;
-  const database = env['CONTRACT_POSTGRES_URL'];
-  const postgres = database === undefined ? {} : { postgresUrl: database };
   if (address !== undefined && rootToken !== undefined) {
-    const server = { address, rootToken, ...postgres, stop: () => Promise.resolve() };
+    const server = { address, rootToken, stop: () => Promise.resolve() };
     return { name: address, start: () => Promise.resolve(server) };
   }
   const binary = ['bao', 'vault'].map((name) => findOnPath(name, env['PATH'] ?? '')).find(Boolean);
   if (binary === undefined) return undefined;
-  return { name: binary, start: async () => ({ ...(await startDevServer(binary)), ...postgres }) };
+  return { name: binary, start: () => startDevServer(binary) };
 }
 
 function findOnPath(name: string, path: string): string | undefined {

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
+import { connectionString, MAINTENANCE_DATABASE } from '../../dev/postgres/admin-client.js';
 import { vaultPath } from '../../shared/services/vault/vault-path.js';
+import { getTestCluster } from '../helpers/database.js';
 import { dataOf, failureOf, stringOf, tokenWithPolicy, useMount } from './contract-tools.js';
 import type { Json } from './contract-tools.js';
 import type { ContractContext } from './vault.contract.js';
@@ -16,12 +18,8 @@ export function describeDatabaseContract(context: () => ContractContext): void {
   describe('database credentials', () => {
     const mount = useMount(context, 'mounts', 'database');
     const at = (...path: string[]) => vaultPath(mount(), ...path);
-    const postgresUrl = (): URL => {
-      const url = context().server.postgresUrl;
-      if (url === undefined)
-        throw new Error('The database contract needs a Postgres: set CONTRACT_POSTGRES_URL');
-      return new URL(url);
-    };
+    let superuserUrl: string;
+    const postgresUrl = (): URL => new URL(superuserUrl);
     const configOf = (url: URL): Json => ({
       plugin_name: 'postgresql-database-plugin',
       allowed_roles: ['app', 'fixed', 'broken'],
@@ -64,6 +62,9 @@ export function describeDatabaseContract(context: () => ContractContext): void {
       context().client.write(vaultPath('sys/leases', action), body, context().root);
 
     beforeAll(async () => {
+      const { primaryPort, credentials } = await getTestCluster();
+      const database = MAINTENANCE_DATABASE;
+      superuserUrl = connectionString(credentials.superuser, { port: primaryPort, database });
       const { client, root } = context();
       await client.write(at('config/pg'), configOf(postgresUrl()), root);
       const terms = {

@@ -11,8 +11,6 @@ import { describeTransitContract } from './vault-transit.contract.js';
 export interface VaultUnderTest {
   readonly address: string;
   readonly rootToken: string;
-  /** Superuser URL of a Postgres that the server can reach; without one the database part is skipped. */
-  readonly postgresUrl?: string;
   /** Absent where the server is not ours to seal. */
   readonly seal?: { seal(): Promise<void>; unseal(): Promise<void> };
   stop(): Promise<void>;

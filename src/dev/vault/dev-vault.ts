@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../shared/time/clock.js';
-import { systemClock } from '../../shared/time/clock.js';
+import type { TimerClock } from '../../shared/timer-clock.js';
+import { systemTimerClock } from '../../shared/timer-clock.js';
 import { answerRequest } from './answer-request.js';
 import type { VaultAnswer } from './answer-request.js';
 import type { Fields } from './engine.js';
@@ -20,7 +20,7 @@ import { VaultState } from './vault-state.js';
 export interface DevVaultOptions {
   /** 0, a free one, unless told. */
   readonly port?: number;
-  readonly clock?: Clock;
+  readonly clock?: TimerClock;
   /** Made up unless told. */
   readonly rootToken?: string;
   /** How database statements are carried out; on a real Postgres unless told. */
@@ -50,7 +50,7 @@ export class DevVault {
   readonly #server: Server;
 
   private constructor(options: DevVaultOptions) {
-    const { clock = systemClock, execute = executeOnPostgres, reviewJwt } = options;
+    const { clock = systemTimerClock, execute = executeOnPostgres, reviewJwt } = options;
     this.state = new VaultState({ clock, execute, ...(reviewJwt && { reviewJwt }) });
     this.rootToken = options.rootToken ?? `s.${randomBytes(18).toString('base64url')}`;
     this.state.tokens.create(

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { CancelTask, Clock } from '../../shared/time/clock.js';
+import type { CancelTask, TimerClock } from '../../shared/timer-clock.js';
 import { VaultFault } from './engine.js';
 
 export interface LeaseTerms {
@@ -25,15 +25,15 @@ const longestTimerMs = 2_147_483_647;
 export class LeaseStore {
   /** Makes new leases and renewals shorter than agreed, like an operator who changed a role's limits. */
   cutShortMs: number | undefined;
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #leases = new Map<string, Lease & { cancelExpiry: CancelTask }>();
 
-  constructor(clock: Clock) {
+  constructor(clock: TimerClock) {
     this.#clock = clock;
   }
 
   create(terms: LeaseTerms): Lease {
-    const now = this.#clock.wallMs();
+    const now = this.#clock.now().getTime();
     const id = `${terms.path}/${randomBytes(12).toString('hex')}`;
     const ttlMs = Math.min(terms.ttlMs, terms.maxTtlMs, this.cutShortMs ?? Infinity);
     const lease = {
@@ -51,12 +51,12 @@ export class LeaseStore {
 
   /** Whole seconds, as Vault says it. */
   remainingSeconds(lease: Lease): number {
-    return Math.max(0, Math.ceil((lease.expiresAtMs - this.#clock.wallMs()) / 1000));
+    return Math.max(0, Math.ceil((lease.expiresAtMs - this.#clock.now().getTime()) / 1000));
   }
 
   find(id: string): Lease | undefined {
     const lease = this.#leases.get(id);
-    return lease && lease.expiresAtMs > this.#clock.wallMs() ? lease : undefined;
+    return lease && lease.expiresAtMs > this.#clock.now().getTime() ? lease : undefined;
   }
 
   all(): readonly Lease[] {
@@ -67,7 +67,7 @@ export class LeaseStore {
   renew(id: string, incrementMs: number | undefined): Lease {
     const lease = this.#leases.get(id);
     if (!lease || !this.find(id)) throw new VaultFault(400, 'lease not found');
-    const now = this.#clock.wallMs();
+    const now = this.#clock.now().getTime();
     const wantedMs = Math.min(incrementMs ?? lease.ttlMs, this.cutShortMs ?? Infinity);
     lease.expiresAtMs = Math.min(now + wantedMs, lease.issuedAtMs + lease.maxTtlMs);
     lease.lastRenewalMs = now;
@@ -96,7 +96,7 @@ export class LeaseStore {
 
   #scheduleExpiry(lease: Lease & { cancelExpiry: CancelTask }): void {
     lease.cancelExpiry();
-    const delayMs = Math.max(0, lease.expiresAtMs - this.#clock.wallMs());
+    const delayMs = Math.max(0, lease.expiresAtMs - this.#clock.now().getTime());
     lease.cancelExpiry = this.#clock.after(Math.min(delayMs, longestTimerMs), () => {
       if (this.find(lease.id)) this.#scheduleExpiry(lease);
       else this.#revokeExpired(lease);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../shared/time/clock.js';
+import type { TimerClock } from '../../shared/timer-clock.js';
 import type { Fields } from './engine.js';
 import { VaultFault } from './engine.js';
 import type { LeaseStore } from './leases.js';
@@ -35,17 +35,17 @@ export interface Token extends TokenTerms {
 
 /** Tokens and their families: revoking one revokes its children and leases. */
 export class TokenStore {
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #leases: LeaseStore;
   readonly #tokens = new Map<string, Token>();
 
-  constructor(clock: Clock, leases: LeaseStore) {
+  constructor(clock: TimerClock, leases: LeaseStore) {
     this.#clock = clock;
     this.#leases = leases;
   }
 
   create(terms: TokenTerms, id = `s.${randomBytes(18).toString('base64url')}`): Token {
-    const now = this.#clock.wallMs();
+    const now = this.#clock.now().getTime();
     const token = {
       ...terms,
       id,
@@ -60,7 +60,7 @@ export class TokenStore {
 
   find(id: string): Token | undefined {
     const token = this.#tokens.get(id);
-    if (!token || token.expiresAtMs > this.#clock.wallMs()) return token;
+    if (!token || token.expiresAtMs > this.#clock.now().getTime()) return token;
     this.#tokens.delete(id);
     return undefined;
   }
@@ -75,7 +75,7 @@ export class TokenStore {
   /** @throws {VaultFault} 400 if the token is not renewable */
   renew(token: Token, incrementMs: number | undefined): void {
     if (!token.renewable) throw new VaultFault(400, 'lease is not renewable');
-    const now = this.#clock.wallMs();
+    const now = this.#clock.now().getTime();
     const wantedMs = token.periodMs ?? incrementMs ?? token.ttlMs;
     const lastMs = token.periodMs === undefined ? token.createdAtMs + token.maxTtlMs : Infinity;
     token.expiresAtMs = Math.min(now + wantedMs, lastMs);
@@ -94,12 +94,12 @@ export class TokenStore {
 
   remainingSeconds(token: Token): number {
     if (token.expiresAtMs === Infinity) return 0;
-    return Math.max(0, Math.floor((token.expiresAtMs - this.#clock.wallMs()) / 1000));
+    return Math.max(0, Math.floor((token.expiresAtMs - this.#clock.now().getTime()) / 1000));
   }
 
   /** As logins, creations and renewals answer. */
   describeAuth(token: Token): Fields {
-    const left = token.expiresAtMs - this.#clock.wallMs();
+    const left = token.expiresAtMs - this.#clock.now().getTime();
     return {
       client_token: token.id,
       accessor: token.accessor,

@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/time/clock.js';
+import type { TimerClock } from '../../shared/timer-clock.js';
 import type { Engine, Fields } from './engine.js';
 import { VaultFault } from './engine.js';
 import { AppRoleAuth } from './engines/approle.js';
@@ -19,14 +19,14 @@ import { WrappingStore } from './wrapping.js';
 export type NodeRole = 'active' | 'standby' | 'dr-secondary' | 'performance-standby' | 'uninitialised';
 
 export interface VaultStateOptions {
-  readonly clock: Clock;
+  readonly clock: TimerClock;
   readonly execute: ExecuteSql;
   readonly reviewJwt?: ReviewJwt;
 }
 
 /** Everything the development Vault knows; all of it in memory. */
 export class VaultState {
-  readonly clock: Clock;
+  readonly clock: TimerClock;
   readonly leases: LeaseStore;
   readonly tokens: TokenStore;
   readonly policies = new PolicyStore();

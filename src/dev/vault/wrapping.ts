@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Clock } from '../../shared/time/clock.js';
+import type { TimerClock } from '../../shared/timer-clock.js';
 import type { Fields } from './engine.js';
 import { VaultFault } from './engine.js';
 import { timestamp } from './fields.js';
@@ -13,17 +13,17 @@ interface Wrapped {
 
 /** Response wrapping: an answer kept aside behind a single-use token that says where the answer came from. */
 export class WrappingStore {
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #wrapped = new Map<string, Wrapped>();
 
-  constructor(clock: Clock) {
+  constructor(clock: TimerClock) {
     this.#clock = clock;
   }
 
   /** @returns the envelope that is sent instead */
   wrap(envelope: Fields, creationPath: string, ttlMs: number): Fields {
     const token = `s.${randomBytes(18).toString('base64url')}`;
-    const createdAtMs = this.#clock.wallMs();
+    const createdAtMs = this.#clock.now().getTime();
     this.#wrapped.set(token, { envelope, creationPath, createdAtMs, ttlMs });
     return {
       request_id: '',
@@ -65,7 +65,7 @@ export class WrappingStore {
 
   #get(token: string | undefined): Wrapped {
     const wrapped = this.#wrapped.get(token ?? '');
-    if (!wrapped || wrapped.createdAtMs + wrapped.ttlMs <= this.#clock.wallMs()) {
+    if (!wrapped || wrapped.createdAtMs + wrapped.ttlMs <= this.#clock.now().getTime()) {
       throw new VaultFault(400, 'wrapping token is not valid or does not exist');
     }
     return wrapped;

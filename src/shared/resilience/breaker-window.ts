@@ -1,17 +1,17 @@
 import { EventEmitter } from 'node:events';
-import type { Clock } from '../time/clock.js';
+import type { TimerClock } from '../timer-clock.js';
 
 const bucketCount = 10;
 
 /** Turns opossum's rolling window by our clock, when somebody looks, instead of by a timer of its own. */
 export class BreakerWindow {
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #bucketMs: number;
   readonly #turns = new EventEmitter();
   readonly #windowMs: number;
   #turnedAtMs: number;
 
-  constructor(windowMs: number, clock: Clock) {
+  constructor(windowMs: number, clock: TimerClock) {
     this.#windowMs = windowMs;
     this.#bucketMs = windowMs / bucketCount;
     this.#clock = clock;

@@ -1,7 +1,7 @@
 import CircuitBreaker from 'opossum';
 import { DependencyUnavailableError, OverloadedError } from '../errors/app-error.js';
-import type { Clock } from '../time/clock.js';
-import { systemClock } from '../time/clock.js';
+import type { TimerClock } from '../timer-clock.js';
+import { systemTimerClock } from '../timer-clock.js';
 import { validateBreakerOptions } from './breaker-options.js';
 import type { BreakerOptions } from './breaker-options.js';
 import { BreakerWindow } from './breaker-window.js';
@@ -37,7 +37,7 @@ export type BreakerEvent =
   | { readonly type: 'refused'; readonly breaker: string; readonly reason: 'open' | 'full' };
 
 export interface BreakerDependencies {
-  readonly clock?: Clock;
+  readonly clock?: TimerClock;
   /** Between 0 and 1, for jitter. */
   readonly random?: () => number;
 }
@@ -65,7 +65,7 @@ const neverMs = 2_147_483_647;
 export class Breaker {
   readonly name: string;
   readonly #options: BreakerOptions;
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #random: () => number;
   readonly #circuit: CircuitBreaker<[Execute]>;
   readonly #window: BreakerWindow;
@@ -78,7 +78,7 @@ export class Breaker {
   /** @throws {RangeError} if an option makes no sense, or the window is longer than the wait before a trial */
   constructor(
     options: BreakerOptions,
-    { clock = systemClock, random = Math.random }: BreakerDependencies = {},
+    { clock = systemTimerClock, random = Math.random }: BreakerDependencies = {},
   ) {
     validateBreakerOptions(options);
     this.name = options.name;

@@ -1,10 +1,10 @@
-import type { Clock } from '../time/clock.js';
+import type { TimerClock } from '../timer-clock.js';
 
 export interface Bounds {
   /** Named in the error. */
   readonly label: string;
   readonly timeoutMs: number;
-  readonly clock: Clock;
+  readonly clock: TimerClock;
   /** The caller's own wish to stop. */
   readonly signal?: AbortSignal;
 }

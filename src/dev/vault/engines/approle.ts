@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../../shared/time/clock.js';
+import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Engine, EngineReply, EngineRequest, Fields } from '../engine.js';
 import { notFound, unsupported, VaultFault } from '../engine.js';
 import { durationMs, integer, text, texts } from '../fields.js';
@@ -26,11 +26,11 @@ interface Role {
 
 /** AppRole: a machine logs in with what it is (role id) and what it was given (secret id). */
 export class AppRoleAuth implements Engine {
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #tokens: TokenStore;
   readonly #roles = new Map<string, Role>();
 
-  constructor(clock: Clock, tokens: TokenStore) {
+  constructor(clock: TimerClock, tokens: TokenStore) {
     this.#clock = clock;
     this.#tokens = tokens;
   }
@@ -84,7 +84,7 @@ export class AppRoleAuth implements Engine {
     const ttlMs = durationMs(body['ttl'], role.secretIdTtlMs);
     const entry: SecretId = {
       accessor: randomUUID(),
-      expiresAtMs: ttlMs === 0 ? Infinity : this.#clock.wallMs() + ttlMs,
+      expiresAtMs: ttlMs === 0 ? Infinity : this.#clock.now().getTime() + ttlMs,
       usesLeft: uses,
       isLimited: uses > 0,
     };
@@ -120,7 +120,7 @@ export class AppRoleAuth implements Engine {
 
   #useSecretId(role: Role, secretId: string): boolean {
     const entry = role.secretIds.get(secretId);
-    if (!entry || entry.expiresAtMs <= this.#clock.wallMs()) return false;
+    if (!entry || entry.expiresAtMs <= this.#clock.now().getTime()) return false;
     if (!entry.isLimited) return true;
     entry.usesLeft -= 1;
     if (entry.usesLeft <= 0) role.secretIds.delete(secretId);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../../shared/time/clock.js';
+import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Engine, EngineReply, EngineRequest, Fields } from '../engine.js';
 import { notFound, unsupported, VaultFault, wrapped } from '../engine.js';
 import { durationMs, text, texts, timestamp } from '../fields.js';
@@ -36,14 +36,14 @@ type Config = DatabaseConnection & { readonly allowedRoles: readonly string[] };
 
 /** Database credentials: dynamic roles that live as long as their lease, and static ones whose password rotates. */
 export class DatabaseEngine implements Engine {
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #leases: LeaseStore;
   readonly #execute: ExecuteSql;
   readonly #configs = new Map<string, Config>();
   readonly #roles = new Map<string, Role>();
   readonly #staticRoles = new Map<string, StaticRole>();
 
-  constructor(clock: Clock, leases: LeaseStore, execute: ExecuteSql) {
+  constructor(clock: TimerClock, leases: LeaseStore, execute: ExecuteSql) {
     this.#clock = clock;
     this.#leases = leases;
     this.#execute = execute;
@@ -121,7 +121,7 @@ export class DatabaseEngine implements Engine {
     const role = this.#roles.get(name);
     if (!role) throw new VaultFault(400, `unknown role: ${name}`);
     const config = this.#config(role.database, name);
-    const now = this.#clock.wallMs();
+    const now = this.#clock.now().getTime();
     const username = `v-token-${name.slice(0, 8)}-${randomBytes(10).toString('hex')}-${Math.floor(now / 1000)}`;
     const password = makePassword();
     const fill = (list: readonly string[]): string[] =>
@@ -146,13 +146,13 @@ export class DatabaseEngine implements Engine {
   /** No lease: the answer's `ttl` says when the password changes. */
   async #readStatic(name: string): Promise<EngineReply> {
     const role = this.#staticRole(name);
-    if (this.#clock.wallMs() >= role.rotatedAtMs + role.periodMs) await this.#rotate(role);
+    if (this.#clock.now().getTime() >= role.rotatedAtMs + role.periodMs) await this.#rotate(role);
     return {
       data: {
         last_vault_rotation: timestamp(role.rotatedAtMs),
         password: role.password,
         rotation_period: role.periodMs / 1000,
-        ttl: Math.ceil((role.rotatedAtMs + role.periodMs - this.#clock.wallMs()) / 1000),
+        ttl: Math.ceil((role.rotatedAtMs + role.periodMs - this.#clock.now().getTime()) / 1000),
         username: role.username,
       },
     };
@@ -169,7 +169,7 @@ export class DatabaseEngine implements Engine {
       'error setting credentials',
     );
     role.password = password;
-    role.rotatedAtMs = this.#clock.wallMs();
+    role.rotatedAtMs = this.#clock.now().getTime();
     return {};
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../shared/time/clock.js';
+import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Engine, EngineReply, EngineRequest, Fields } from '../engine.js';
 import { notFound, unsupported, VaultFault } from '../engine.js';
 import { integer, record, timestamp } from '../fields.js';
@@ -24,10 +24,10 @@ const defaultMaxVersions = 10;
 
 /** Key/value secrets, version 2: versions, check-and-set, soft deletion. */
 export class Kv2Engine implements Engine {
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #secrets = new Map<string, Secret>();
 
-  constructor(clock: Clock) {
+  constructor(clock: TimerClock) {
     this.#clock = clock;
   }
 
@@ -81,7 +81,12 @@ export class Kv2Engine implements Engine {
       throw new VaultFault(400, 'check-and-set parameter did not match the current version');
     }
     const target = secret ?? this.#create(name);
-    const version = { data, createdAtMs: this.#clock.wallMs(), deletedAtMs: undefined, destroyed: false };
+    const version = {
+      data,
+      createdAtMs: this.#clock.now().getTime(),
+      deletedAtMs: undefined,
+      destroyed: false,
+    };
     target.current += 1;
     target.updatedAtMs = version.createdAtMs;
     target.versions.set(target.current, version);
@@ -90,7 +95,7 @@ export class Kv2Engine implements Engine {
   }
 
   #create(name: string): Secret {
-    const now = this.#clock.wallMs();
+    const now = this.#clock.now().getTime();
     const secret: Secret = {
       versions: new Map(),
       createdAtMs: now,
@@ -105,7 +110,7 @@ export class Kv2Engine implements Engine {
   }
 
   #softDelete(name: string, numbers: readonly number[] | undefined): EngineReply {
-    for (const version of this.#versions(name, numbers)) version.deletedAtMs ??= this.#clock.wallMs();
+    for (const version of this.#versions(name, numbers)) version.deletedAtMs ??= this.#clock.now().getTime();
     return {};
   }
 

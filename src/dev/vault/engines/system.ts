@@ -65,7 +65,7 @@ export class SystemEngine implements Engine {
         performance_standby: role === 'performance-standby',
         replication_performance_mode: 'disabled',
         replication_dr_mode: role === 'dr-secondary' ? 'secondary' : 'disabled',
-        server_time_utc: Math.floor(this.#state.clock.wallMs() / 1000),
+        server_time_utc: Math.floor(this.#state.clock.now().getTime() / 1000),
         version: 'development',
       },
     };

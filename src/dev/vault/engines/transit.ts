@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../../shared/time/clock.js';
+import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Engine, EngineReply, EngineRequest, Fields } from '../engine.js';
 import { notFound, unsupported, VaultFault } from '../engine.js';
 import { integer, records, text } from '../fields.js';
@@ -9,10 +9,10 @@ import { TransitKey } from './transit-key.js';
 export class TransitEngine implements Engine {
   /** Status of a batch in which an item failed: OpenBao says 400, some versions of Vault 200. Both carry results. */
   partialFailureStatus: 200 | 400 = 400;
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
   readonly #keys = new Map<string, TransitKey>();
 
-  constructor(clock: Clock) {
+  constructor(clock: TimerClock) {
     this.#clock = clock;
   }
 
@@ -72,7 +72,7 @@ export class TransitEngine implements Engine {
     if (operation === 'delete') return this.#delete(key);
     if (action === undefined) return { data: (key ?? this.#create(name)).describe() };
     if (!key) throw new VaultFault(400, `no existing key named ${name} could be found`);
-    if (action === 'rotate') key.rotate(this.#clock.wallMs());
+    if (action === 'rotate') key.rotate(this.#clock.now().getTime());
     else if (action === 'config') configure(key, body);
     else throw unsupported();
     return { data: key.describe() };
@@ -88,7 +88,7 @@ export class TransitEngine implements Engine {
   }
 
   #create(name: string): TransitKey {
-    const key = new TransitKey(name, this.#clock.wallMs());
+    const key = new TransitKey(name, this.#clock.now().getTime());
     this.#keys.set(name, key);
     return key;
   }

@@ -1,11 +1,11 @@
+import { systemClock, type Clock } from './clock.js';
+
 /** Stops a scheduled task; calling it again, or after the task ran, does nothing. */
 export type CancelTask = () => void;
 
-/** Time as a dependency, so that tests can decide what time it is. */
-export interface Clock {
-  /** Milliseconds since the epoch. Jumps when somebody sets the clock; for time stamps only. */
-  wallMs(): number;
-  /** Milliseconds since an arbitrary moment; never jumps. For durations and deadlines. */
+/** A clock that also measures and schedules, for whatever renews, retries or expires. */
+export interface TimerClock extends Clock {
+  /** Milliseconds since an arbitrary moment; never jumps, unlike `now()`. For durations and deadlines. */
   monotonicMs(): number;
   /**
    * Runs `task` once. Never keeps the process alive by itself.
@@ -14,8 +14,8 @@ export interface Clock {
   after(delayMs: number, task: () => void): CancelTask;
 }
 
-export const systemClock: Clock = {
-  wallMs: () => Date.now(),
+export const systemTimerClock: TimerClock = {
+  now: () => systemClock.now(),
   monotonicMs: () => performance.now(),
   after: (delayMs, task) => {
     const timer = setTimeout(task, delayMs).unref();
