@@ -1,4 +1,5 @@
 import nodeVault from 'node-vault';
+import type { OutagePacer } from './outage-pacer.js';
 import { VaultError } from './vault-error.js';
 import type { VaultPath } from './vault-path.js';
 import { VaultTransport } from './vault-transport.js';
@@ -31,8 +32,14 @@ export class VaultClient {
   readonly #transport: VaultTransport;
   readonly #library: ReturnType<typeof nodeVault>;
 
-  /** @throws {TypeError} if the address is not an http or https origin */
-  constructor(options: VaultClientOptions) {
+  readonly #pacer: OutagePacer | undefined;
+
+  /**
+   * @param pacer holds requests back while Vault is down
+   * @throws {TypeError} if the address is not an http or https origin
+   */
+  constructor(options: VaultClientOptions, pacer?: OutagePacer) {
+    this.#pacer = pacer;
     const transport = new VaultTransport(options);
     this.#transport = transport;
     this.#library = nodeVault({
@@ -76,7 +83,7 @@ export class VaultClient {
   /** Lets no error of the library's out: it may hold the request. */
   async #guard(call: VaultCall, send: () => Promise<VaultReply>): Promise<VaultReply> {
     try {
-      return await send();
+      return await (this.#pacer ? this.#pacer.run(call.operation, send) : send());
     } catch (error) {
       if (error instanceof VaultError) throw error;
       throw new VaultError(call.operation, 'malformed', { reason: 'CLIENT' });
