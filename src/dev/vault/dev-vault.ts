@@ -47,6 +47,8 @@ export class DevVault {
   readonly misbehaviour = new Misbehaviour();
   readonly requests: SeenRequest[] = [];
   readonly rootToken: string;
+  /** Requests that are being answered; one that hangs on purpose is none. */
+  busy = 0;
   readonly #server: Server;
 
   private constructor(options: DevVaultOptions) {
@@ -99,6 +101,7 @@ export class DevVault {
     const path = url.pathname.replace(/^\/v1\//, '');
     const method = request.method ?? 'GET';
     this.requests.push({ method, path, atMs: performance.now() });
+    this.busy += 1;
     try {
       const misdeed = this.misbehaviour.take(path);
       if (misdeed && !(await commit(misdeed, response))) return;
@@ -114,6 +117,8 @@ export class DevVault {
     } catch (error) {
       const fault = error instanceof VaultFault ? error : new VaultFault(500, 'internal error');
       send(response, { status: fault.status, body: { errors: fault.errors } });
+    } finally {
+      this.busy -= 1;
     }
   }
 }
