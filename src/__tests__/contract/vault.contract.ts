@@ -4,6 +4,7 @@ import { VaultClient } from '../../shared/services/vault/vault-client.js';
 import { describeAuthContract } from './vault-auth.contract.js';
 import { describeDatabaseContract } from './vault-database.contract.js';
 import { describeKvContract } from './vault-kv.contract.js';
+import { describeServiceContract } from './vault-service.contract.js';
 import { describeSystemContract } from './vault-system.contract.js';
 import { describeTransitContract } from './vault-transit.contract.js';
 
@@ -53,5 +54,6 @@ export function describeVaultContract(name: string, start: () => Promise<VaultUn
     describeAuthContract(() => context);
     describeDatabaseContract(() => context);
     describeSystemContract(() => context);
+    describeServiceContract(() => context);
   });
 }

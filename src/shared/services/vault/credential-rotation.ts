@@ -88,6 +88,11 @@ export class CredentialRotation {
     return this.#current?.credentials;
   }
 
+  /** Old generations that are being drained or revoked. */
+  get retiring(): number {
+    return this.#retiring.size;
+  }
+
   get renewalState(): RenewalState {
     return this.#renewal.state;
   }
