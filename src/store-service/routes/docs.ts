@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Router } from 'express';
+import { NotFoundError } from '../../shared/errors/app-error.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { problemCatalogue, statusOf } from '../../shared/middleware/problem-catalogue.js';
 import type { JsonSchema } from '../../shared/validation/json-schema.js';
@@ -122,10 +123,10 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         },
         problems: ['unexpected_body', 'route_not_found'],
       },
-      handler: (req, res, next) => {
+      handler: (req, res) => {
         const problem = problems.find(({ code }) => code === req.params['code']);
-        if (problem) res.json(problem);
-        else next();
+        if (!problem) throw new NotFoundError('route_not_found', 'The API knows no problem with that code');
+        res.json(problem);
       },
     },
   ];
