@@ -61,6 +61,29 @@ export function describeAuthContract(context: () => ContractContext): void {
       expect(longest).toBeLessThanOrEqual(7200);
     });
 
+    it('can be looked up, renewed and revoked by others who may', async () => {
+      const { client, root } = context();
+      const token = await tokenWithPolicy(context(), 'handled', noPaths);
+      const act = (action: string) => client.write(vaultPath('auth/token', action), { token }, root);
+      expect(dataOf(await act('lookup'))).toMatchObject({ id: token, renewable: true });
+      expect(authOf(await act('renew'))).toMatchObject({ client_token: token, lease_duration: 600 });
+      expect((await act('revoke')).status).toBe(204);
+      expect((await failureOf(act('lookup'))).status).toBe(403);
+    });
+
+    it('of a period live on with every renewal, whatever the increment', async () => {
+      const token = await tokenWithPolicy(context(), 'periodic', noPaths, { period: '1h', ttl: undefined });
+      expect(await lookup(token)).toMatchObject({ period: 3600, creation_ttl: 3600 });
+      const body = { increment: '3h' };
+      const renewed = await context().client.write(vaultPath('auth/token/renew-self'), body, as(token));
+      expect(authOf(renewed)['lease_duration']).toBe(3600);
+    });
+
+    it('know no reading of what is written', async () => {
+      const { client, root } = context();
+      expect((await failureOf(client.read(vaultPath('auth/token/renew-self'), root))).status).toBe(405);
+    });
+
     it('that are not renewable answer a renewal with 400', async () => {
       const token = await tokenWithPolicy(context(), 'fixed', noPaths, { renewable: false });
       const renewal = context().client.write(vaultPath('auth/token/renew-self'), {}, as(token));
@@ -122,6 +145,30 @@ export function describeAuthContract(context: () => ContractContext): void {
       const { roleId, secretId } = await makeRole('single-use', { secret_id_num_uses: 1 });
       await login({ role_id: roleId, secret_id: secretId });
       expect((await failureOf(login({ role_id: roleId, secret_id: secretId }))).status).toBe(400);
+    });
+
+    it('describes and lists roles, and forgets them', async () => {
+      const { client, root } = context();
+      await makeRole('described', { token_policies: ['some'] });
+      expect(dataOf(await client.read(at('role/described'), root))).toMatchObject({
+        token_policies: ['some'],
+        token_ttl: 3600,
+        token_max_ttl: 14_400,
+      });
+      expect(dataOf(await client.list(at('role'), root))['keys']).toEqual(
+        expect.arrayContaining(['described']),
+      );
+      await client.delete(at('role/described'), root);
+      expect((await failureOf(client.read(at('role/described'), root))).status).toBe(404);
+    });
+
+    it('takes a role id of our choice, and forgets a secret id that was destroyed', async () => {
+      const { client, root, prefix } = context();
+      const { secretId } = await makeRole('chosen');
+      await client.write(at('role/chosen/role-id'), { role_id: `${prefix}-chosen` }, root);
+      await login({ role_id: `${prefix}-chosen`, secret_id: secretId });
+      await client.write(at('role/chosen/secret-id/destroy'), { secret_id: secretId }, root);
+      expect((await failureOf(login({ role_id: `${prefix}-chosen`, secret_id: secretId }))).status).toBe(400);
     });
 
     it("caps renewals at the role's longest life", async () => {

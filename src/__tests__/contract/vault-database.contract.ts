@@ -140,6 +140,15 @@ export function describeDatabaseContract(context: () => ContractContext): void {
       expect((await failureOf(client.read(at('creds/broken'), root))).status).toBe(500);
     });
 
+    it('have roles that are listed and deleted', async () => {
+      const { client, root } = context();
+      expect(dataOf(await client.list(at('roles'), root))['keys']).toEqual(expect.arrayContaining(['app']));
+      await client.delete(at('roles/not-allowed'), root);
+      expect((await failureOf(client.read(at('creds/not-allowed'), root))).status).toBe(400);
+      expect((await failureOf(client.read(at('config/unknown'), root))).status).toBe(404);
+      expect((await failureOf(client.write(at('creds/app'), {}, root))).status).toBe(405);
+    });
+
     it('are not configured for a database that is away: 400', async () => {
       const url = postgresUrl();
       url.port = '1';

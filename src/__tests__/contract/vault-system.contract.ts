@@ -86,6 +86,18 @@ export function describeSystemContract(context: () => ContractContext): void {
       expect((await failureOf(client.write(vaultPath('sys/leases/revoke'), body, call))).status).toBe(403);
     });
 
+    it('are read, listed and removed', async () => {
+      const { client, root, prefix } = context();
+      const path = vaultPath('sys/policies/acl', `${prefix}-short-lived`);
+      await client.write(path, { policy: noPaths }, root);
+      expect(dataOf(await client.read(path, root))).toMatchObject({ policy: noPaths });
+      expect(dataOf(await client.list(vaultPath('sys/policies/acl'), root))['keys']).toEqual(
+        expect.arrayContaining([`${prefix}-short-lived`, 'default', 'root']),
+      );
+      await client.delete(path, root);
+      expect((await failureOf(client.read(path, root))).status).toBe(404);
+    });
+
     it('are told by capabilities-self', async () => {
       const { client } = context();
       const policy = `path "${mount()}/data/told" { capabilities = ["read", "list"] }`;
@@ -129,6 +141,12 @@ export function describeSystemContract(context: () => ContractContext): void {
   });
 
   describe('mounts', () => {
+    it('are listed', async () => {
+      const { client, root } = context();
+      expect(dataOf(await client.read(vaultPath('sys/mounts'), root))).toHaveProperty(['sys/']);
+      expect(dataOf(await client.read(vaultPath('sys/auth'), root))).toHaveProperty(['token/']);
+    });
+
     it('are refused with 400 on a path that is taken, or of an unknown type', async () => {
       const { client, root, prefix } = context();
       const path = vaultPath('sys/mounts', `${prefix}-taken`);
@@ -149,6 +167,11 @@ export function describeSystemContract(context: () => ContractContext): void {
   describe('health and seal', () => {
     const health = () =>
       context().client.read(vaultPath('sys/health'), { operation: 'health', accept: () => true });
+
+    it('is told by seal-status too', async () => {
+      const reply = await context().client.read(vaultPath('sys/seal-status'), { operation: 'seal-status' });
+      expect(reply.body).toMatchObject({ sealed: false, initialized: true, t: 1, n: 1 });
+    });
 
     it('is told without a token', async () => {
       const reply = await health();

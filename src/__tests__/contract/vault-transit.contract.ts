@@ -160,6 +160,26 @@ export function describeTransitContract(context: () => ContractContext): void {
       expect(dataOf(await tryWith(careful, 'made-up'))).toHaveProperty('ciphertext');
     });
 
+    it('lists keys, and deletes one only when that is allowed', async () => {
+      const { client, root } = context();
+      await call('keys', 'mortal', {});
+      expect(dataOf(await client.list(vaultPath(mount(), 'keys'), root))['keys']).toEqual(
+        expect.arrayContaining(['mortal']),
+      );
+      const path = vaultPath(mount(), 'keys/mortal');
+      expect((await failureOf(client.delete(path, root))).status).toBe(400);
+      await call('keys', 'mortal/config', { deletion_allowed: true });
+      await client.delete(path, root);
+      expect((await failureOf(client.read(path, root))).status).toBe(404);
+    });
+
+    it('refuses a minimum beyond the newest version, and a rotation of an unknown key', async () => {
+      await call('keys', 'bounded', {});
+      const tooNew = call('keys', 'bounded/config', { min_decryption_version: 5 });
+      expect((await failureOf(tooNew)).status).toBe(400);
+      expect((await failureOf(call('keys', 'unknown/rotate', {}))).status).toBe(400);
+    });
+
     it('knows no reading of encrypt', async () => {
       const { client, root } = context();
       expect((await failureOf(client.read(vaultPath(mount(), 'encrypt/plain'), root))).status).toBe(405);

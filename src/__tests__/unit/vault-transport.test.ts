@@ -5,7 +5,9 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { untrustedCertificate } from '../helpers/untrusted-certificate.js';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DevVault } from '../../dev/vault/dev-vault.js';
@@ -154,6 +156,37 @@ describe('the Vault client', () => {
     expect(seen[0]).toMatchObject({ 'accept-encoding': 'identity', 'x-vault-request': 'true' });
     expect(seen[0]).not.toHaveProperty('x-vault-token');
     expect(seen[0]).not.toHaveProperty('x-vault-namespace');
+  });
+
+  it('trusts no certificate that it was not told to trust, whatever the environment says', async () => {
+    const before = { ...process.env };
+    Object.assign(process.env, { VAULT_SKIP_VERIFY: '1', NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+    let asked = 0;
+    const server = createHttpsServer(untrustedCertificate, (_, response) => {
+      asked += 1;
+      response.end('{}');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      const wary = new VaultClient({ address, ...limits });
+      const call = wary.read(vaultPath('sys/health'), { operation: 'health', token });
+      expect(await errorOf(call)).toMatchObject({
+        failure: 'unreachable',
+        reason: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+      });
+      wary.close();
+      expect(asked).toBe(0);
+      const told = new VaultClient({ address, ca: untrustedCertificate.cert, ...limits });
+      await expect(told.read(vaultPath('sys/health'), { operation: 'health' })).resolves.toMatchObject({
+        status: 200,
+      });
+      told.close();
+    } finally {
+      process.env = before;
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   it('refuses a compressed answer', async () => {
