@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { chmod, mkdtemp, statfs } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { migrate } from '../../store-service/migrate.js';
-import { ignoring, messageOf } from '../../dev/error-code.js';
+import { messageOf } from '../../dev/error-code.js';
 import type { ClusterCredentials } from '../../dev/postgres/cluster-credentials.js';
 import { PostgresCluster } from '../../dev/postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from '../../dev/postgres/postgres-runtime.js';
 import { signalProcess } from '../../dev/postgres/server-processes.js';
+import { createTemporaryFolder } from './temporary-folder.js';
 
 /** Where the tests of this run find their cluster. */
 export interface TestCluster {
@@ -21,16 +19,8 @@ export interface TestCluster {
   readonly template: string;
 }
 
-const MEMORY_FOLDER = '/dev/shm';
-const ENOUGH_MEMORY_BYTES = 2 * 1024 ** 3;
 const TEMPLATE = 'store_platform_template';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** The memory disk is several times faster, but in a container often too small. */
-async function pickBaseFolder(): Promise<string> {
-  const space = await statfs(MEMORY_FOLDER).catch(ignoring('ENOENT'));
-  return space && space.bavail * space.bsize >= ENOUGH_MEMORY_BYTES ? MEMORY_FOLDER : tmpdir();
-}
 
 /**
  * One Postgres cluster for a whole run of jest. It lives in jest's main process and is started by the first
@@ -73,10 +63,8 @@ export class TestClusterHost {
   }
 
   async #start(): Promise<TestCluster> {
-    const folder = await mkdtemp(join(await pickBaseFolder(), 'store-platform-test-'));
+    const folder = await createTemporaryFolder();
     this.#folder = folder;
-    // As root, Postgres runs under another account, which has to get in.
-    await chmod(folder, 0o711);
     const cluster = await PostgresCluster.open({
       folder,
       runtime: await preparePostgresRuntime(),

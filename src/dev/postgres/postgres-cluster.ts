@@ -119,8 +119,8 @@ export class PostgresCluster extends EventEmitter<{ nodeExit: [PostgresServer, S
   /** Attaches the replica to the primary, cloning it if it is missing, broken or from another history. */
   async startReplica(): Promise<void> {
     const { primary, replica } = this;
-    await ensureSlot(primary, replica.name);
-    if (replica.isRunning && (await readState(replica)).inRecovery) {
+    const { walWasLost } = await ensureSlot(primary, replica.name);
+    if (!walWasLost && replica.isRunning && (await readState(replica)).inRecovery) {
       await replica.follow(this.#upstream());
       if (await this.#attaches(replica)) return;
     }
