@@ -12,12 +12,23 @@ async function pickBaseFolder(): Promise<string> {
   return space && space.bavail * space.bsize >= ENOUGH_MEMORY_BYTES ? MEMORY_FOLDER : tmpdir();
 }
 
-/** An empty folder that every account may enter: as root, Postgres runs under another one. The caller deletes it. */
-export async function createTemporaryFolder(mode = 0o711): Promise<string> {
-  const base = await realpath(await pickBaseFolder());
+/** The folder that holds all other temporary folders of a run, so that they can be cleaned away together. */
+export async function createRunFolder(): Promise<string> {
+  return createFolderIn(await realpath(await pickBaseFolder()));
+}
+
+async function createFolderIn(base: string, mode = 0o711): Promise<string> {
   const folder = await mkdtemp(join(base, 'store-platform-test-'));
+  // As root, Postgres runs under another account, which has to get in.
   await chmod(folder, mode);
   return folder;
+}
+
+/** An empty folder that every account may enter, unless `mode` says otherwise. It goes at the end of the run. */
+export async function createTemporaryFolder(mode?: number): Promise<string> {
+  const runFolder = process.env['TEST_RUN_FOLDER'];
+  if (runFolder === undefined) throw new Error('TEST_RUN_FOLDER is not set: the global setup did not run');
+  return createFolderIn(runFolder, mode);
 }
 
 const folders: string[] = [];
