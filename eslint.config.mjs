@@ -4,7 +4,10 @@ import js from '@eslint/js';
 import { createRequire } from 'node:module';
 
 const rules = createRequire(import.meta.url)('./.eslintrc.cjs');
-const compat = new FlatCompat({ baseDirectory: import.meta.dirname, recommendedConfig: js.configs.recommended });
+const compat = new FlatCompat({
+  baseDirectory: import.meta.dirname,
+  recommendedConfig: js.configs.recommended,
+});
 
 export default [
   { ignores: ['dist/', 'coverage/', '.data/'] },

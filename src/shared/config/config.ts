@@ -12,6 +12,7 @@ export interface DatabaseConfig {
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
   readonly queryTimeoutMs: number;
+  readonly lockTimeoutMs: number;
   readonly checkIntervalMs: number;
 }
 
@@ -119,6 +120,7 @@ function toConfig(env: Environment): Config {
       connectTimeoutMs: env.DATABASE_CONNECT_TIMEOUT_MS,
       statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
       queryTimeoutMs: env.DATABASE_QUERY_TIMEOUT_MS,
+      lockTimeoutMs: env.DATABASE_LOCK_TIMEOUT_MS,
       checkIntervalMs: env.DATABASE_CHECK_INTERVAL_MS,
     },
     apiKeys: env.API_KEYS.split(',').map(toApiKeyRecord),

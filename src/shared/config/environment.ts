@@ -57,6 +57,10 @@ export const environmentSchema = Joi.object<Environment>({
     .greater(Joi.ref('DATABASE_STATEMENT_TIMEOUT_MS'))
     .default(7_000)
     .description('Longest wait for the answer to one statement, in ms; above the statement timeout'),
+  DATABASE_LOCK_TIMEOUT_MS: milliseconds
+    .less(Joi.ref('DATABASE_STATEMENT_TIMEOUT_MS'))
+    .default(3_000)
+    .description('Longest wait for a row that another request changes, in ms; below the statement timeout'),
   DATABASE_CHECK_INTERVAL_MS: milliseconds
     .default(30_000)
     .description('Time between two health checks of a node that is well, in ms'),
@@ -97,6 +101,7 @@ export interface Environment {
   DATABASE_CONNECT_TIMEOUT_MS: number;
   DATABASE_STATEMENT_TIMEOUT_MS: number;
   DATABASE_QUERY_TIMEOUT_MS: number;
+  DATABASE_LOCK_TIMEOUT_MS: number;
   DATABASE_CHECK_INTERVAL_MS: number;
   API_KEYS: string;
   FIELD_ENCRYPTION_KEY: string;

@@ -25,6 +25,7 @@ export class NodePool {
       max: settings.poolSize,
       connectionTimeoutMillis: settings.connectTimeoutMs,
       statement_timeout: settings.statementTimeoutMs,
+      lock_timeout: settings.lockTimeoutMs,
       query_timeout: settings.queryTimeoutMs,
       idle_in_transaction_session_timeout: settings.queryTimeoutMs,
       keepAlive: true,

@@ -151,6 +151,13 @@ export class OverloadedError extends AppError {
   }
 }
 
+/** The refusal that an earlier request with the same idempotency key met. */
+export class ReplayedError extends AppError {
+  constructor(snapshot: ErrorSnapshot) {
+    super(snapshot.kind, snapshot.code, snapshot.message, snapshot);
+  }
+}
+
 function summary(details: readonly ErrorDetail[]): string {
   const [first] = details;
   if (!first) return 'The request is not valid';

@@ -1,0 +1,203 @@
+import type { ErrorKind } from '../errors/app-error.js';
+
+/** Kinds that only HTTP knows, beside the domain's. */
+export type ProblemKind =
+  ErrorKind | 'method_not_allowed' | 'payload_too_large' | 'unsupported_media_type' | 'internal';
+
+/** The one place where a kind of error becomes a status. */
+export const statusOf: Readonly<Record<ProblemKind, number>> = {
+  malformed_input: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  precondition_failed: 412,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  validation_failed: 422,
+  precondition_required: 428,
+  rate_limited: 429,
+  internal: 500,
+  overloaded: 503,
+  dependency_unavailable: 503,
+};
+
+interface CatalogueEntry {
+  readonly kind: ProblemKind;
+  /** Short, the same for every occurrence (RFC 9457, section 3.1.3). */
+  readonly title: string;
+  /** What the caller can do about it. */
+  readonly remedy: string;
+}
+
+/** Every `code` that a problem can carry. A code once given keeps its meaning. */
+export const problemCatalogue = {
+  unauthenticated: {
+    kind: 'unauthenticated',
+    title: 'Not authenticated',
+    remedy: 'Send `Authorization: Bearer <API key>` with a key that is valid.',
+  },
+  security_unavailable: {
+    kind: 'dependency_unavailable',
+    title: 'Callers cannot be checked',
+    remedy: 'Nobody is let in until callers can be checked again: retry after the time in `Retry-After`.',
+  },
+  forbidden: {
+    kind: 'forbidden',
+    title: 'Not permitted',
+    remedy: 'Use a key with a higher role: viewer, operator, admin.',
+  },
+  rate_limited: {
+    kind: 'rate_limited',
+    title: 'Too many requests',
+    remedy: 'Wait for the time in `Retry-After`.',
+  },
+  overloaded: {
+    kind: 'overloaded',
+    title: 'Overloaded',
+    remedy: 'Nothing was done. Retry after the time in `Retry-After`.',
+  },
+  database_unavailable: {
+    kind: 'dependency_unavailable',
+    title: 'Database unavailable',
+    remedy: 'Nothing was done. Retry after the time in `Retry-After`.',
+  },
+  write_outcome_unknown: {
+    kind: 'dependency_unavailable',
+    title: 'Outcome unknown',
+    remedy: 'Repeat the request with the same `Idempotency-Key`: it is applied once at most.',
+  },
+  route_not_found: {
+    kind: 'not_found',
+    title: 'No such route',
+    remedy: 'See `/openapi.json` for the routes there are.',
+  },
+  method_not_allowed: {
+    kind: 'method_not_allowed',
+    title: 'Method not allowed',
+    remedy: 'The header `Allow` lists what is.',
+  },
+  malformed_url: {
+    kind: 'malformed_input',
+    title: 'Malformed URL',
+    remedy: 'Percent-encode the URL as RFC 3986 says.',
+  },
+  malformed_id: { kind: 'malformed_input', title: 'Malformed id', remedy: 'Ids are UUIDs in lower case.' },
+  malformed_json: {
+    kind: 'malformed_input',
+    title: 'Malformed JSON',
+    remedy: 'Send one JSON object in UTF-8.',
+  },
+  duplicate_key: {
+    kind: 'malformed_input',
+    title: 'Duplicate key',
+    remedy: 'Name every member of an object once.',
+  },
+  forbidden_key: {
+    kind: 'malformed_input',
+    title: 'Forbidden key',
+    remedy: 'Leave out `__proto__` and `constructor.prototype`.',
+  },
+  too_deep: {
+    kind: 'malformed_input',
+    title: 'Nested too deeply',
+    remedy: 'Nest objects and arrays at most 10 deep.',
+  },
+  body_required: { kind: 'malformed_input', title: 'Body required', remedy: 'Send a JSON object.' },
+  unexpected_body: {
+    kind: 'malformed_input',
+    title: 'Unexpected body',
+    remedy: 'Send this request without a body.',
+  },
+  incomplete_body: {
+    kind: 'malformed_input',
+    title: 'Incomplete body',
+    remedy: 'Send as many bytes as `Content-Length` says.',
+  },
+  body_too_large: { kind: 'payload_too_large', title: 'Body too large', remedy: 'Send at most 64 KiB.' },
+  unsupported_media_type: {
+    kind: 'unsupported_media_type',
+    title: 'Unsupported media type',
+    remedy: 'Send `Content-Type: application/json` in UTF-8, not compressed.',
+  },
+  invalid_parameter: {
+    kind: 'malformed_input',
+    title: 'Invalid parameter',
+    remedy: '`errors` names each parameter and its rule.',
+  },
+  invalid_header: {
+    kind: 'malformed_input',
+    title: 'Invalid header',
+    remedy: '`errors` names each header and its rule.',
+  },
+  invalid_cursor: {
+    kind: 'malformed_input',
+    title: 'Invalid cursor',
+    remedy: 'Begin again with the first page.',
+  },
+  cursor_mismatch: {
+    kind: 'malformed_input',
+    title: 'Cursor mismatch',
+    remedy: 'Keep filter and sort order while paging, or begin again with the first page.',
+  },
+  validation_failed: {
+    kind: 'validation_failed',
+    title: 'Validation failed',
+    remedy: '`errors` names each field and its rule.',
+  },
+  immutable_field: {
+    kind: 'validation_failed',
+    title: 'Immutable field',
+    remedy: 'Leave `id` and `code` as they are, or out.',
+  },
+  store_not_found: { kind: 'not_found', title: 'Store not found', remedy: 'Check the id.' },
+  store_code_taken: {
+    kind: 'conflict',
+    title: 'Store code taken',
+    remedy: 'Codes are unique for ever: choose another.',
+  },
+  store_decommissioned: {
+    kind: 'conflict',
+    title: 'Store decommissioned',
+    remedy: 'A decommissioned store cannot be changed.',
+  },
+  illegal_transition: {
+    kind: 'conflict',
+    title: 'Illegal transition',
+    remedy: '`metadata.allowed` lists the statuses that can follow.',
+  },
+  version_conflict: {
+    kind: 'conflict',
+    title: 'Version conflict',
+    remedy: 'Read the store and apply the change to its present version.',
+  },
+  stale_version: {
+    kind: 'precondition_failed',
+    title: 'Stale version',
+    remedy: 'Read the store and apply the change to its present version.',
+  },
+  version_required: {
+    kind: 'precondition_required',
+    title: 'Version required',
+    remedy: 'Send `If-Match` with the ETag of the version that was read.',
+  },
+  version_ambiguous: {
+    kind: 'malformed_input',
+    title: 'Two versions given',
+    remedy: 'Send the version in `If-Match` or in the body, or the same one in both.',
+  },
+  idempotency_key_reused: {
+    kind: 'validation_failed',
+    title: 'Idempotency key reused',
+    remedy: 'Use a new key for a new request.',
+  },
+  idempotency_key_in_use: {
+    kind: 'conflict',
+    title: 'Idempotency key in use',
+    remedy: 'The first request with this key is still running: retry after the time in `Retry-After`.',
+  },
+  internal: { kind: 'internal', title: 'Internal error', remedy: 'Report the request id.' },
+} as const satisfies Readonly<Record<string, CatalogueEntry>>;
+
+export type ProblemCode = keyof typeof problemCatalogue;

@@ -1,0 +1,79 @@
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import { AppError, MalformedInputError, NotFoundError, ReplayedError } from '../errors/app-error.js';
+import type { Logger } from '../logging/logger.js';
+import { currentRequestContext } from '../logging/request-context.js';
+import { HttpError } from './http-error.js';
+import { problemCatalogue, type ProblemCode, type ProblemKind, statusOf } from './problem-catalogue.js';
+
+/** An error response: `application/problem+json` (RFC 9457). */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly instance: string;
+  readonly code: string;
+  readonly errors?: AppError['details'];
+  readonly requestId: string;
+  readonly retryable: boolean;
+  readonly metadata?: AppError['metadata'];
+}
+
+const retryableKinds: readonly ProblemKind[] = ['rate_limited', 'overloaded', 'dependency_unavailable'];
+
+/** Answers what no route answered. */
+export const routeNotFound: RequestHandler = (req, _res, next) => {
+  next(new NotFoundError('route_not_found', `There is no route ${req.path}`));
+};
+
+/** The one handler of errors: whatever is thrown becomes a problem; what we did not expect says nothing but the id. */
+export function problemDetails(logger: Logger): ErrorRequestHandler {
+  return (thrown: unknown, req, res, next) => {
+    const error = toAppError(thrown);
+    if (!error || statusOf[kindOf(error)] >= 500) {
+      logger.error('A request failed', { error: thrown, 'error.code': error?.code ?? 'internal' });
+    }
+    // an answer that has begun cannot become a problem: Express ends the connection, so that nobody takes it for whole
+    if (res.headersSent) {
+      next(thrown);
+      return;
+    }
+    sendProblem(res, error, req.path);
+  };
+}
+
+function sendProblem(res: Response, error: AppError | undefined, instance: string): void {
+  const kind = error ? kindOf(error) : 'internal';
+  const code = error?.code ?? 'internal';
+  const retryAfterMs = error?.retryAfterMs;
+  const problem: Problem = {
+    type: `/problems/${code}`,
+    title: problemCatalogue[code as ProblemCode].title,
+    status: statusOf[kind],
+    detail: error?.message ?? 'Something went wrong on our side',
+    instance,
+    code,
+    ...(error?.details && { errors: error.details }),
+    requestId: currentRequestContext()?.requestId ?? '',
+    retryable: retryableKinds.includes(kind) || retryAfterMs !== undefined,
+    ...(error?.metadata && { metadata: error.metadata }),
+  };
+  if (error instanceof HttpError) res.set(error.headers);
+  if (error instanceof ReplayedError) res.set('Idempotent-Replayed', 'true');
+  if (kind === 'unauthenticated') res.set('WWW-Authenticate', 'Bearer realm="store-platform"');
+  if (retryAfterMs !== undefined) res.set('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
+  res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+function kindOf(error: AppError): ProblemKind {
+  return error instanceof HttpError ? error.problemKind : error.kind;
+}
+
+/** Foreign errors count as ours only where we know what they are; a status they carry is never trusted. */
+function toAppError(thrown: unknown): AppError | undefined {
+  if (thrown instanceof AppError) return thrown;
+  // Express passes on what decodeURIComponent says of a path parameter
+  if (thrown instanceof URIError)
+    return new MalformedInputError('malformed_url', 'The URL is not well-formed');
+  return undefined;
+}

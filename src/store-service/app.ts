@@ -1,0 +1,71 @@
+import express, { type Express } from 'express';
+import helmet from 'helmet';
+import type { HttpConfig } from '../shared/config/config.js';
+import type { Logger } from '../shared/logging/logger.js';
+import { accessLog } from '../shared/middleware/access-log.js';
+import { authentication } from '../shared/middleware/authentication.js';
+import { endpointRouter } from '../shared/middleware/endpoint.js';
+import { concurrencyLimit, principalRateLimit } from '../shared/middleware/limits.js';
+import { problemDetails, routeNotFound } from '../shared/middleware/problem-details.js';
+import { requestContext } from '../shared/middleware/request-context.js';
+import type { Authenticator } from '../shared/services/authenticator.js';
+import type { JsonSchema } from '../shared/validation/json-schema.js';
+import { descriptionEndpoints, docsRouter } from './routes/docs.js';
+import { healthEndpoints, type Readiness } from './routes/health.js';
+import { buildOpenApi } from './routes/openapi.js';
+import type { ServiceInfo } from './service-info.js';
+import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js';
+
+export interface AppDependencies extends StoreRouteDependencies {
+  readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests'>;
+  readonly authenticator: Authenticator;
+  readonly readiness: () => Readiness;
+  readonly logger: Logger;
+  readonly info: ServiceInfo;
+}
+
+/** The Express app, from ready-made parts. A request passes from top to bottom; errors go to the handler at the end. */
+export function createApp(dependencies: AppDependencies): Express {
+  const { http, authenticator, readiness, logger, info } = dependencies;
+  const publicEndpoints = [
+    ...healthEndpoints(readiness),
+    ...descriptionEndpoints((): JsonSchema => document),
+  ];
+  const protectedEndpoints = storeEndpoints(dependencies);
+  const document = buildOpenApi([...protectedEndpoints, ...publicEndpoints], info);
+
+  const app = express();
+  app.set('trust proxy', http.trustProxyHops);
+  app.set('case sensitive routing', true);
+  app.set('query parser', false);
+  app.set('etag', false);
+
+  app.use(requestContext);
+  app.use(accessLog(logger));
+  app.use(securityHeaders());
+  app.use('/docs', docsRouter());
+  app.use(endpointRouter(publicEndpoints));
+  // everything below is for callers we know: an unknown route says 401 before it says 404
+  app.use(concurrencyLimit(http.maxConcurrentRequests));
+  app.use(authentication(authenticator));
+  app.use(endpointRouter(protectedEndpoints, [principalRateLimit(http.rateLimit)]));
+  app.use(routeNotFound);
+  app.use(problemDetails(logger));
+  return app;
+}
+
+/** The API serves data to programs: nothing it answers may be run, framed, guessed at or kept. */
+function securityHeaders(): express.RequestHandler[] {
+  return [
+    helmet({
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      },
+    }),
+    (_req, res, next) => {
+      res.set('Cache-Control', 'no-store');
+      next();
+    },
+  ];
+}

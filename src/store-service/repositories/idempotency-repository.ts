@@ -1,0 +1,67 @@
+import type { Queryable } from '../../shared/database/queryable.js';
+
+/** Names one request of one caller. */
+export interface IdempotencyKey {
+  /** Principal id. */
+  readonly principal: string;
+  readonly key: string;
+  /** What the request asks for, 32 bytes: the same key must always come with the same. */
+  readonly fingerprint: Buffer;
+}
+
+export interface RecordedRequest {
+  readonly fingerprint: Buffer;
+  readonly outcome: unknown;
+}
+
+/**
+ * Claims a key for the running transaction, or returns what an earlier request recorded under it. A request that is
+ * still running under the same key is waited for.
+ * @param expiredBefore records older than this count no more
+ * @throws {LockTimeoutError} if that request takes too long
+ */
+export async function claimIdempotencyKey(
+  tx: Queryable,
+  { principal, key, fingerprint }: IdempotencyKey,
+  now: Date,
+  expiredBefore: Date,
+): Promise<RecordedRequest | undefined> {
+  const { rowCount } = await tx.query(
+    `INSERT INTO idempotency_keys (principal, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (principal, key) DO UPDATE
+       SET fingerprint = EXCLUDED.fingerprint, created_at = EXCLUDED.created_at, outcome = NULL
+       WHERE idempotency_keys.created_at < $5`,
+    [principal, key, fingerprint, now, expiredBefore],
+  );
+  if (rowCount > 0) return undefined;
+  const { rows } = await tx.query<RecordedRequest>(
+    'SELECT fingerprint, outcome FROM idempotency_keys WHERE principal = $1 AND key = $2',
+    [principal, key],
+  );
+  return rows[0];
+}
+
+/** Records what the request came to; the key must be claimed by the same transaction. */
+export async function recordOutcome(
+  tx: Queryable,
+  { principal, key }: IdempotencyKey,
+  outcome: unknown,
+): Promise<void> {
+  await tx.query('UPDATE idempotency_keys SET outcome = $3 WHERE principal = $1 AND key = $2', [
+    principal,
+    key,
+    JSON.stringify(outcome),
+  ]);
+}
+
+/** Forgets at most `limit` records older than `expiredBefore`; returns how many. */
+export async function deleteExpiredKeys(tx: Queryable, expiredBefore: Date, limit: number): Promise<number> {
+  const { rowCount } = await tx.query(
+    `DELETE FROM idempotency_keys WHERE (principal, key) IN (
+       SELECT principal, key FROM idempotency_keys WHERE created_at < $1
+       ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+     )`,
+    [expiredBefore, limit],
+  );
+  return rowCount;
+}

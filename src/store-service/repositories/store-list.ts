@@ -1,0 +1,66 @@
+import type { Queryable } from '../../shared/database/queryable.js';
+import type {
+  Page,
+  StoreFilter,
+  StorePageQuery,
+  StorePosition,
+  StoreSortKey,
+} from '../models/store-query.js';
+import { publicColumns, type SealedStore, type StoreRow, toStore } from './store-repository.js';
+
+/** What each sort key compares; every one has an index. Names are sorted without regard to letter case. */
+const sortExpressions: Readonly<Record<StoreSortKey, string>> = {
+  code: 'code',
+  name: 'lower(name)',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+};
+
+/** One page, by keyset: a page deep in the list costs what the first one costs. Contacts are left out. */
+export async function listStores(
+  db: Queryable,
+  { filter, sort, limit, after }: StorePageQuery,
+): Promise<Page<SealedStore, StorePosition>> {
+  const values: unknown[] = [];
+  const parameter = (value: unknown): string => `$${values.push(value)}`;
+  const conditions = toConditions(filter, parameter);
+  const expression = sortExpressions[sort.key];
+  if (after) {
+    const comparison = sort.isDescending ? '<' : '>';
+    conditions.push(`(${expression}, id) ${comparison} (${parameter(after.value)}, ${parameter(after.id)})`);
+  }
+  const direction = sort.isDescending ? 'DESC' : 'ASC';
+  // one row more than the page holds says whether there is another page
+  const { rows } = await db.query<StoreRow & { sortValue: string | Date }>(
+    `SELECT ${publicColumns}, ${expression} AS "sortValue" FROM stores
+     WHERE ${conditions.join(' AND ')}
+     ORDER BY ${expression} ${direction}, id ${direction}
+     LIMIT ${parameter(limit + 1)}`,
+    values,
+  );
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.map(({ sortValue, ...row }) => toStore(row)),
+    ...(rows.length > limit && last && { next: { value: toText(last.sortValue), id: String(last.id) } }),
+  };
+}
+
+function toConditions(filter: StoreFilter, parameter: (value: unknown) => string): string[] {
+  const conditions = [`status = ANY(${parameter(filter.status)})`];
+  if (filter.region !== undefined) conditions.push(`region = ${parameter(filter.region)}`);
+  if (filter.country !== undefined) conditions.push(`country = ${parameter(filter.country)}`);
+  if (filter.format !== undefined) conditions.push(`format = ${parameter(filter.format)}`);
+  if (filter.code !== undefined) conditions.push(`code = ${parameter(filter.code)}`);
+  if (filter.labels !== undefined) conditions.push(`labels @> ${parameter(filter.labels)}`);
+  if (filter.updatedSince !== undefined) conditions.push(`updated_at >= ${parameter(filter.updatedSince)}`);
+  if (filter.text !== undefined) {
+    const pattern = parameter(`%${filter.text.replace(/[\\%_]/g, '\\$&')}%`);
+    conditions.push(`(name ILIKE ${pattern} OR code ILIKE ${pattern})`);
+  }
+  return conditions;
+}
+
+function toText(value: string | Date): string {
+  return value instanceof Date ? value.toISOString() : value;
+}

@@ -1,0 +1,133 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { Router } from 'express';
+import { NotFoundError } from '../../shared/errors/app-error.js';
+import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import { problemCatalogue, statusOf } from '../../shared/middleware/problem-catalogue.js';
+import type { JsonSchema } from '../../shared/validation/json-schema.js';
+
+const swaggerUiFolder = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Store Provisioning Platform</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<main id="docs"></main>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`;
+
+const startScript = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null });
+`;
+
+/** Everything the page needs comes from here; Swagger UI sets styles and shows icons from within its script. */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** The OpenAPI document as a page to read and try, with no need of the internet. */
+export function docsRouter(): Router {
+  const router = Router();
+  router.use((_req, res, next) => {
+    res.set({ 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'public, max-age=300' });
+    next();
+  });
+  router.get('/', (_req, res) => res.type('html').send(page));
+  router.get('/start.js', (_req, res) => res.type('js').send(startScript));
+  for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
+    router.get(`/${file}`, (_req, res) => {
+      res.sendFile(file, { root: swaggerUiFolder, cacheControl: false });
+    });
+  }
+  return router;
+}
+
+/**
+ * The machine-readable description of the API, and of the problems that `type` of a problem points at.
+ * @param document is asked for the OpenAPI document once it is complete
+ */
+export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
+  const problems = Object.entries(problemCatalogue).map(([code, { kind, ...entry }]) => ({
+    code,
+    status: statusOf[kind],
+    ...entry,
+  }));
+  return [
+    {
+      method: 'get',
+      path: '/openapi.json',
+      access: 'public',
+      contract: {
+        operationId: 'getOpenApi',
+        tag: 'Description',
+        summary: 'This document',
+        responses: {
+          200: { description: 'OpenAPI 3.1', content: { 'application/json': { type: 'object' } } },
+        },
+        problems: ['unexpected_body'],
+      },
+      handler: (_req, res) => {
+        res.json(document());
+      },
+    },
+    {
+      method: 'get',
+      path: '/problems',
+      access: 'public',
+      contract: {
+        operationId: 'listProblems',
+        tag: 'Description',
+        summary: 'Every problem the API can answer, and what to do about it',
+        responses: {
+          200: { description: 'The catalogue', content: { 'application/json': { type: 'object' } } },
+        },
+        problems: ['unexpected_body'],
+      },
+      handler: (_req, res) => {
+        res.json({ items: problems });
+      },
+    },
+    {
+      method: 'get',
+      path: '/problems/:code',
+      access: 'public',
+      contract: {
+        operationId: 'getProblem',
+        tag: 'Description',
+        summary: 'One problem, and what to do about it',
+        parameters: [
+          {
+            name: 'code',
+            in: 'path',
+            required: true,
+            description: '`code` of a problem',
+            schema: { type: 'string' },
+          },
+        ],
+        responses: {
+          200: { description: 'The problem', content: { 'application/json': { type: 'object' } } },
+        },
+        problems: ['unexpected_body', 'route_not_found'],
+      },
+      handler: (req, res) => {
+        const problem = problems.find(({ code }) => code === req.params['code']);
+        if (!problem) throw new NotFoundError('route_not_found', 'The API knows no problem with that code');
+        res.json(problem);
+      },
+    },
+  ];
+}

@@ -1,0 +1,27 @@
+import type { Request } from 'express';
+import { canonicalJson } from '../../shared/encoding/canonical-json.js';
+import { currentRequestContext } from '../../shared/logging/request-context.js';
+import { principalOf } from '../../shared/middleware/authentication.js';
+import { invalidHeader } from '../../shared/middleware/http-error.js';
+import type { Signer } from '../../shared/services/signer.js';
+import type { CommandContext } from '../services/store-commands.js';
+
+/** 1 to 255 printable characters of ASCII. */
+const keyPattern = /^[\x20-\x7e]{1,255}$/;
+
+/**
+ * Who asks for a change, and under which idempotency key.
+ * @param fingerprints signs what the request asks for: a body can hold personal data, whose plain hash could be guessed
+ * @throws {MalformedInputError} `invalid_header` if the key is not 1 to 255 printable characters
+ */
+export function commandContext(req: Request, fingerprints: Signer): CommandContext {
+  const principal = principalOf(req);
+  const requestId = currentRequestContext()?.requestId ?? '';
+  const key = req.get('Idempotency-Key');
+  if (key === undefined) return { principal, requestId };
+  if (!keyPattern.test(key)) {
+    throw invalidHeader('Idempotency-Key', 'Idempotency-Key must be 1 to 255 printable ASCII characters');
+  }
+  const fingerprint = fingerprints.sign(canonicalJson([req.method, req.path, req.body ?? null]));
+  return { principal, requestId, idempotencyKey: { principal: principal.id, key, fingerprint } };
+}

@@ -1,0 +1,148 @@
+import type Joi from 'joi';
+import type {
+  EndpointContract,
+  ParameterContract,
+  ResponseContract,
+} from '../../shared/middleware/endpoint.js';
+import { type JsonSchema, toJsonSchema } from '../../shared/validation/json-schema.js';
+import { listParameters, pageParameters } from './list-parameters.js';
+import type { ViewName } from './view-schemas.js';
+
+const id: ParameterContract = {
+  name: 'id',
+  in: 'path',
+  required: true,
+  description: 'Id of the store',
+  schema: { type: 'string', format: 'uuid' },
+};
+
+const ifMatch: ParameterContract = {
+  name: 'If-Match',
+  in: 'header',
+  description: 'ETag of the version that the change is meant for, such as `"v3"`',
+  schema: { type: 'string' },
+};
+
+const ifNoneMatch: ParameterContract = {
+  name: 'If-None-Match',
+  in: 'header',
+  description: 'ETag of the version that the client has: 304 if it is still the present one',
+  schema: { type: 'string' },
+};
+
+const idempotencyKey: ParameterContract = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  description:
+    'Makes repeating safe: the same key with the same request is carried out once, and answered the same for 7 days',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+};
+
+function queryParameters(schemas: Readonly<Record<string, Joi.Schema>>): ParameterContract[] {
+  return Object.entries(schemas).map(([name, schema]) => {
+    const { description, ...rest } = toJsonSchema(schema);
+    const list = name === 'status' ? { style: 'form' as const, explode: false } : {};
+    return { name, in: 'query', description: String(description), schema: rest, ...list };
+  });
+}
+
+function json(view: ViewName): Readonly<Record<string, JsonSchema>> {
+  return { 'application/json': { $ref: `#/components/schemas/${view}` } };
+}
+
+function storeResponse(description: string, headers: readonly string[] = []): ResponseContract {
+  return { description, headers: ['ETag', ...headers], content: json('Store') };
+}
+
+const writeProblems = [
+  'invalid_header',
+  'idempotency_key_reused',
+  'idempotency_key_in_use',
+  'write_outcome_unknown',
+] as const;
+const bodyProblems = [
+  'body_required',
+  'malformed_json',
+  'duplicate_key',
+  'forbidden_key',
+  'too_deep',
+  'incomplete_body',
+  'body_too_large',
+  'unsupported_media_type',
+  'validation_failed',
+] as const;
+const storeProblems = ['malformed_id', 'store_not_found'] as const;
+
+/** What the OpenAPI document says of the endpoints of `/api/stores`. */
+export const storeContracts = {
+  list: {
+    operationId: 'listStores',
+    tag: 'Stores',
+    summary: 'List stores',
+    description:
+      'Pages by keyset: pass `next` as `cursor`, or follow the `Link` header. Contacts are never in a list.',
+    parameters: queryParameters(listParameters),
+    responses: { 200: { description: 'One page of stores', headers: ['Link'], content: json('StorePage') } },
+    problems: ['invalid_cursor', 'cursor_mismatch', 'unexpected_body'],
+  },
+  create: {
+    operationId: 'createStore',
+    tag: 'Stores',
+    summary: 'Create a store',
+    parameters: [idempotencyKey],
+    responses: { 201: storeResponse('The store was created', ['Location', 'Idempotent-Replayed']) },
+    problems: [...bodyProblems, ...writeProblems, 'store_code_taken'],
+  },
+  get: {
+    operationId: 'getStore',
+    tag: 'Stores',
+    summary: 'Read a store',
+    parameters: [id, ifNoneMatch],
+    responses: {
+      200: storeResponse('The store'),
+      304: { description: 'The client has the present version', headers: ['ETag'] },
+    },
+    problems: [...storeProblems, 'invalid_header', 'unexpected_body'],
+  },
+  replace: {
+    operationId: 'replaceStore',
+    tag: 'Stores',
+    summary: 'Replace the writable fields of a store',
+    description:
+      'Needs the version that was read, in `If-Match` or in the body. A body as GET returned it may be sent back: ' +
+      'its server-made fields are ignored, its `status` asks for that status. Fields that are left out are removed.',
+    parameters: [id, ifMatch, idempotencyKey],
+    responses: { 200: storeResponse('The store as it is now', ['Idempotent-Replayed']) },
+    problems: [
+      ...bodyProblems,
+      ...writeProblems,
+      ...storeProblems,
+      'version_required',
+      'version_ambiguous',
+      'stale_version',
+      'version_conflict',
+      'immutable_field',
+      'illegal_transition',
+      'store_decommissioned',
+    ],
+  },
+  decommission: {
+    operationId: 'decommissionStore',
+    tag: 'Stores',
+    summary: 'Decommission a store',
+    description:
+      'The store becomes DECOMMISSIONED at once and stays readable. One that is already is left as it is.',
+    parameters: [id, ifMatch, idempotencyKey],
+    responses: { 200: storeResponse('The decommissioned store', ['Idempotent-Replayed']) },
+    problems: [...writeProblems, ...storeProblems, 'unexpected_body', 'version_required', 'stale_version'],
+  },
+  history: {
+    operationId: 'getStoreHistory',
+    tag: 'Stores',
+    summary: 'Read the audit trail of a store, newest entry first',
+    description: 'Every entry holds the hash of the one before it, so that a later edit shows.',
+    parameters: [id, ...queryParameters(pageParameters)],
+    responses: { 200: { description: 'One page of entries', headers: ['Link'], content: json('AuditPage') } },
+    problems: [...storeProblems, 'invalid_cursor', 'cursor_mismatch', 'unexpected_body'],
+  },
+} as const satisfies Readonly<Record<string, EndpointContract>>;

@@ -1,0 +1,97 @@
+import Joi from 'joi';
+import { auditActions } from '../models/audit-entry.js';
+import { storeCode, storeFieldSchemas, storeStatuses } from '../models/store.js';
+
+const uuid = Joi.string().guid();
+const timestamp = Joi.string().isoDate();
+const version = Joi.number().integer().min(1);
+
+const condition = Joi.object({
+  type: Joi.string().valid('Provisioned', 'Degraded', 'Decommissioning').required(),
+  status: Joi.string().valid('True', 'False', 'Unknown').required(),
+  reason: Joi.string().required(),
+  message: Joi.string().required(),
+  lastTransitionTime: timestamp.required(),
+});
+
+const { contact, ...publicFields } = storeFieldSchemas;
+
+const listedStoreFields = {
+  id: uuid.required(),
+  code: storeCode.required(),
+  status: Joi.string()
+    .valid(...storeStatuses)
+    .required(),
+  version: version.required().description('Grows by one with every change'),
+  ...publicFields,
+  createdAt: timestamp.required(),
+  createdBy: Joi.string().required(),
+  updatedAt: timestamp.required(),
+  updatedBy: Joi.string().required(),
+  activatedAt: timestamp,
+  decommissionedAt: timestamp,
+  conditions: Joi.array()
+    .items(condition)
+    .required()
+    .description('What is wrong with the store, or going on'),
+};
+
+const fieldChange = Joi.object({
+  path: Joi.string().required().description('JSON Pointer into the store'),
+  from: Joi.any(),
+  to: Joi.any(),
+  redacted: Joi.boolean().valid(true).description('Personal data changed; its values are not recorded'),
+});
+
+const hash = Joi.string().pattern(/^[0-9a-f]{64}$/);
+
+const auditEntry = Joi.object({
+  storeId: uuid.required(),
+  sequence: version.required(),
+  at: timestamp.required(),
+  actor: Joi.string().required().description('Principal that made the change'),
+  action: Joi.string()
+    .valid(...auditActions)
+    .required(),
+  fromVersion: version,
+  toVersion: version.required(),
+  changes: Joi.array().items(fieldChange).required(),
+  requestId: Joi.string().required(),
+  previousHash: hash.description('Hash of the entry before; absent in the first'),
+  hash: hash.required().description('SHA-256 of the canonical JSON of this entry without `hash`'),
+});
+
+const next = Joi.string().description('Cursor of the next page; absent on the last');
+
+/** Schemas of what the API answers, by the name they have in the OpenAPI document. */
+export const viewSchemas = {
+  Store: Joi.object({ ...listedStoreFields, contact: contact.description('Shown to operators and above') }),
+  StorePage: Joi.object({ items: Joi.array().items(Joi.object(listedStoreFields)).required(), next }),
+  AuditPage: Joi.object({ items: Joi.array().items(auditEntry).required(), next }),
+  Problem: Joi.object({
+    type: Joi.string().required(),
+    title: Joi.string().required(),
+    status: Joi.number().integer().required(),
+    detail: Joi.string().required(),
+    instance: Joi.string().required(),
+    code: Joi.string().required().description('Stable: programs decide by this'),
+    errors: Joi.array().items(
+      Joi.object({
+        pointer: Joi.string().description('JSON Pointer into the body, as a URI fragment'),
+        parameter: Joi.string().description('Query or path parameter'),
+        header: Joi.string().description('Request header'),
+        code: Joi.string().required(),
+        detail: Joi.string().required(),
+      }),
+    ),
+    requestId: Joi.string().required(),
+    retryable: Joi.boolean().required().description('Whether the same request may succeed later'),
+    metadata: Joi.object().unknown(),
+  }),
+  Health: Joi.object({
+    status: Joi.string().valid('ok', 'degraded', 'unavailable', 'draining').required(),
+    checks: Joi.object().pattern(Joi.string(), Joi.string()),
+  }),
+} as const;
+
+export type ViewName = keyof typeof viewSchemas;

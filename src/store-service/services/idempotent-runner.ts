@@ -1,0 +1,136 @@
+import type { Database, Transaction } from '../../shared/database/queryable.js';
+import { LockTimeoutError } from '../../shared/database/database-error.js';
+import {
+  AppError,
+  ConflictError,
+  type ErrorKind,
+  type ErrorSnapshot,
+  ReplayedError,
+} from '../../shared/errors/app-error.js';
+import type { Clock } from '../../shared/clock.js';
+import {
+  claimIdempotencyKey,
+  deleteExpiredKeys,
+  type IdempotencyKey,
+  type RecordedRequest,
+  recordOutcome,
+} from '../repositories/idempotency-repository.js';
+
+/** How long a key is remembered. */
+export const keyLifetimeMs = 7 * 24 * 60 * 60 * 1000;
+
+const sweepBatch = 1_000;
+
+/** Refusals that say something of the store's state, and so are part of the answer that a replay repeats. */
+const recordedKinds: readonly ErrorKind[] = ['conflict', 'not_found', 'precondition_failed'];
+
+type Outcome<T> =
+  | { readonly kind: 'succeeded'; readonly value: T }
+  | { readonly kind: 'refused'; readonly error: ErrorSnapshot };
+
+/** The same key came with another request. */
+export class IdempotencyKeyReusedError extends AppError {
+  constructor() {
+    super(
+      'validation_failed',
+      'idempotency_key_reused',
+      'This Idempotency-Key was used for another request before: a new request needs a new key',
+      { details: [{ header: 'Idempotency-Key', code: 'reused', detail: 'Idempotency-Key was used before' }] },
+    );
+  }
+}
+
+/** What came of a request, now or earlier under the same key. */
+export interface RunResult<T> {
+  readonly value: T;
+  /** Whether this is the answer of an earlier request with the same key. */
+  readonly isReplay: boolean;
+}
+
+/**
+ * Runs changes so that each is made once for each idempotency key: the key, the change and its outcome are committed
+ * together, or not at all.
+ */
+export class IdempotentRunner {
+  readonly #database: Database;
+  readonly #clock: Clock;
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /**
+   * @param work its result is kept as JSON, so it must hold no personal data in the clear
+   * @throws {IdempotencyKeyReusedError} if the key came with another request before
+   * @throws {ConflictError} `idempotency_key_in_use` if that request is still running
+   * @throws {ReplayedError} if that request was refused
+   */
+  async run<T>(
+    key: IdempotencyKey | undefined,
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<RunResult<T>> {
+    if (!key) return { value: await this.#database.transaction(work), isReplay: false };
+    const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, key, work));
+    if (outcome.kind === 'succeeded') return { value: outcome.value, isReplay };
+    throw isReplay ? new ReplayedError(outcome.error) : AppError.fromSnapshot(outcome.error);
+  }
+
+  /** Forgets keys whose time is over, in small batches; returns how many. */
+  async forgetExpired(): Promise<number> {
+    let total = 0;
+    for (;;) {
+      const count = await this.#database.transaction((tx) =>
+        deleteExpiredKeys(tx, this.#expiredBefore(), sweepBatch),
+      );
+      total += count;
+      if (count < sweepBatch) return total;
+    }
+  }
+
+  async #runOnce<T>(
+    tx: Transaction,
+    key: IdempotencyKey,
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<{ outcome: Outcome<T>; isReplay: boolean }> {
+    const recorded = await this.#claim(tx, key);
+    if (recorded) {
+      if (!recorded.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
+      return { outcome: recorded.outcome as Outcome<T>, isReplay: true };
+    }
+    const outcome = await settle(() => tx.savepoint(() => work(tx)));
+    await recordOutcome(tx, key, outcome);
+    return { outcome, isReplay: false };
+  }
+
+  async #claim(tx: Transaction, key: IdempotencyKey): Promise<RecordedRequest | undefined> {
+    try {
+      return await claimIdempotencyKey(tx, key, this.#clock.now(), this.#expiredBefore());
+    } catch (error) {
+      if (!(error instanceof LockTimeoutError)) throw error;
+      throw new ConflictError(
+        'idempotency_key_in_use',
+        'A request with this Idempotency-Key is still running',
+        {
+          retryAfterMs: 1_000,
+          cause: error,
+        },
+      );
+    }
+  }
+
+  #expiredBefore(): Date {
+    return new Date(this.#clock.now().getTime() - keyLifetimeMs);
+  }
+}
+
+async function settle<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { kind: 'succeeded', value: await work() };
+  } catch (error) {
+    if (error instanceof AppError && recordedKinds.includes(error.kind)) {
+      return { kind: 'refused', error: error.toSnapshot() };
+    }
+    throw error;
+  }
+}

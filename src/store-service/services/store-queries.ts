@@ -1,0 +1,75 @@
+import type { Database } from '../../shared/database/queryable.js';
+import { NotFoundError } from '../../shared/errors/app-error.js';
+import type { Signer } from '../../shared/services/signer.js';
+import { hasRole, type Principal } from '../../shared/services/authenticator.js';
+import type { AuditEntry } from '../models/audit-entry.js';
+import type { Store } from '../models/store.js';
+import type { Page, StorePageQuery, StorePosition } from '../models/store-query.js';
+import { listAuditEntries } from '../repositories/audit-repository.js';
+import { listStores } from '../repositories/store-list.js';
+import { findStore } from '../repositories/store-repository.js';
+import type { ContactSeal } from './contact-seal.js';
+import { PageCursor } from './page-cursor.js';
+
+/** A question for one page: `cursor` is what the page before said comes next. */
+export type ListRequest = Omit<StorePageQuery, 'after'> & { readonly cursor?: string };
+
+export class StoreNotFoundError extends NotFoundError {
+  constructor(id: string) {
+    super('store_not_found', `There is no store with the id ${id}`);
+  }
+}
+
+/** Reads stores and their history. */
+export class StoreQueries {
+  readonly #database: Database;
+  readonly #contacts: ContactSeal;
+  readonly #storeCursors: PageCursor<StorePosition>;
+  readonly #historyCursors: PageCursor<number>;
+
+  constructor(database: Database, contacts: ContactSeal, cursorSigner: Signer) {
+    this.#database = database;
+    this.#contacts = contacts;
+    this.#storeCursors = new PageCursor(cursorSigner);
+    this.#historyCursors = new PageCursor(cursorSigner);
+  }
+
+  /**
+   * The store, with its contact for operators and above.
+   * @throws {StoreNotFoundError}
+   */
+  async get(id: string, principal: Principal): Promise<Store> {
+    const store = await this.#database.read((db) => findStore(db, id));
+    if (!store) throw new StoreNotFoundError(id);
+    if (hasRole(principal, 'operator')) return this.#contacts.open(store);
+    const { contact, ...rest } = store;
+    return rest;
+  }
+
+  /** @throws {MalformedInputError} if the cursor does not belong to this question */
+  async list({ cursor, ...query }: ListRequest): Promise<Page<Store<never>, string>> {
+    const scope = { list: 'stores', filter: query.filter, sort: query.sort };
+    const after = cursor === undefined ? undefined : this.#storeCursors.decode(cursor, scope);
+    const page = await this.#database.read((db) => listStores(db, { ...query, ...(after && { after }) }));
+    return {
+      items: page.items as Page<Store<never>, string>['items'],
+      ...(page.next && { next: this.#storeCursors.encode(page.next, scope) }),
+    };
+  }
+
+  /**
+   * The store's audit trail, newest first.
+   * @throws {StoreNotFoundError}
+   */
+  async history(id: string, limit: number, cursor: string | undefined): Promise<Page<AuditEntry, string>> {
+    const scope = { list: 'history', id };
+    const before = cursor === undefined ? undefined : this.#historyCursors.decode(cursor, scope);
+    const page = await this.#database.read((db) => listAuditEntries(db, id, limit, before));
+    // every store has the entry of its creation: a first page without any means that there is no such store
+    if (page.items.length === 0 && before === undefined) throw new StoreNotFoundError(id);
+    return {
+      items: page.items,
+      ...(page.next !== undefined && { next: this.#historyCursors.encode(page.next, scope) }),
+    };
+  }
+}
