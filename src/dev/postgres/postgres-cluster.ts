@@ -181,9 +181,9 @@ export class PostgresCluster extends EventEmitter<{ nodeExit: [PostgresServer, S
     await waitForReplay(replica, lsn ?? (await currentLsn(primary)));
   }
 
-  /** Stops both nodes, in less than 5 s even if they hang. */
-  async stop(mode: StopMode = 'fast'): Promise<void> {
-    const stops = await Promise.allSettled(this.nodes.map((node) => node.stop(mode)));
+  /** Stops both nodes, gently at first and less so after `timeoutMs`; by default in less than 5 s even if they hang. */
+  async stop(mode: StopMode = 'fast', timeoutMs?: number): Promise<void> {
+    const stops = await Promise.allSettled(this.nodes.map((node) => node.stop(mode, timeoutMs)));
     for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;
   }
 
