@@ -286,6 +286,18 @@ describe('the token', () => {
     expect(bench.seen('auth/token/lookup-self')).toBe(1);
   });
 
+  it('leaves a denial standing when it cannot be told whether it is alive: nothing stands in then', async () => {
+    const { service, vault } = await start({
+      config: { environmentFallback: { 'app/x': { a: 'A' } } },
+      env: { A: 'from-env' },
+    });
+    await failureOf(service.readSecret('app/y'));
+    vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
+    vault.misbehaviour.begin({ pathPrefix: 'auth/token/lookup-self', misdeed: { kind: 'reset' } });
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
+    expect(bench.seen('auth/approle/login')).toBe(1);
+  });
+
   it('is denied for good when a second one is denied too', async () => {
     const { service } = await start();
     await service.readSecret('app/x').catch(() => undefined);

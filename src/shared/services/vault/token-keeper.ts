@@ -117,8 +117,8 @@ export class TokenKeeper {
         this.#goodUntilMs = this.#deps.clock.monotonicMs() + verdictMs;
         return true;
       } catch (error) {
-        if (isVaultDenial(error)) return false;
-        throw error;
+        // If it cannot be told, the denial stands: nothing may stand in for a secret after a 403.
+        return !isVaultDenial(error);
       }
     });
   }
