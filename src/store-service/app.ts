@@ -1,9 +1,11 @@
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { HttpConfig } from '../shared/config/config.js';
+import type { ConsistencyLedger } from '../shared/database/consistency.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { accessLog } from '../shared/middleware/access-log.js';
 import { authentication } from '../shared/middleware/authentication.js';
+import { readYourWrites } from '../shared/middleware/consistency.js';
 import { endpointRouter } from '../shared/middleware/endpoint.js';
 import { concurrencyLimit, principalRateLimit } from '../shared/middleware/limits.js';
 import { problemDetails, routeNotFound } from '../shared/middleware/problem-details.js';
@@ -22,6 +24,7 @@ export interface AppDependencies extends StoreRouteDependencies {
   readonly authenticator: Authenticator;
   /** Longest wait for the authenticator's decision; a few seconds unless told. */
   readonly authenticationTimeoutMs?: number;
+  readonly consistency: ConsistencyLedger;
   readonly readiness: () => Readiness;
   readonly logger: Logger;
   readonly info: ServiceInfo;
@@ -29,7 +32,7 @@ export interface AppDependencies extends StoreRouteDependencies {
 
 /** The Express app, from ready-made parts. A request passes from top to bottom; errors go to the handler at the end. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { http, authenticator, readiness, logger, info } = dependencies;
+  const { http, authenticator, consistency, readiness, logger, info } = dependencies;
   const publicEndpoints = [
     ...healthEndpoints(readiness),
     ...descriptionEndpoints((): JsonSchema => document),
@@ -52,6 +55,7 @@ export function createApp(dependencies: AppDependencies): Express {
   // everything below is for callers we know: an unknown route says 401 before it says 404
   app.use(concurrencyLimit(http.maxConcurrentRequests));
   app.use(authentication(authenticator, dependencies.authenticationTimeoutMs));
+  app.use(readYourWrites(consistency));
   app.use(endpointRouter(protectedEndpoints, [principalRateLimit(http.rateLimit)]));
   app.use(routeNotFound);
   app.use(problemDetails(logger));

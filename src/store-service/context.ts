@@ -1,11 +1,14 @@
 import type { RequestListener } from 'node:http';
 import { systemClock } from '../shared/clock.js';
 import type { Config } from '../shared/config/config.js';
-import { ConnectionManager } from '../shared/database/connection-manager.js';
+import { ConnectionManager, type DatabaseStatus } from '../shared/database/connection-manager.js';
+import { ConsistencyLedger } from '../shared/database/consistency.js';
+import { logDatabaseEvents } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { ApiKeyAuthenticator } from '../shared/services/api-key-authenticator.js';
 import { LocalFieldCipher } from '../shared/services/local-field-cipher.js';
 import { Signer } from '../shared/services/signer.js';
+import { systemTimerClock } from '../shared/timer-clock.js';
 import { createApp } from './app.js';
 import { readServiceInfo } from './service-info.js';
 import type { Readiness } from './routes/health.js';
@@ -30,12 +33,16 @@ export interface Context {
   close(): Promise<void>;
 }
 
+/** Writes are remembered for longer than a replica may lag; after that, every answer shows them anyway. */
+const consistencyMarginMs = 5_000;
+const maxRememberedCallers = 10_000;
 const sweepIntervalMs = 60 * 60 * 1000;
 
 /** The composition root: the only place that constructs services. */
 export async function createContext(config: Config, overrides: ContextOverrides = {}): Promise<Context> {
   const logger = overrides.logger ?? createLogger({ level: config.logLevel });
-  const database = new ConnectionManager(config.database, logger);
+  const database = new ConnectionManager(config.database, { probeTable: 'stores' });
+  database.onEvent(logDatabaseEvents(logger));
   await database.start();
 
   const contacts = new ContactSeal(new LocalFieldCipher(config.fieldEncryptionKey));
@@ -56,7 +63,11 @@ export async function createContext(config: Config, overrides: ContextOverrides 
     queries,
     commands,
     fingerprints: new Signer(config.signingKey, 'request fingerprints'),
-    readiness: () => readinessOf(database, isDraining),
+    consistency: new ConsistencyLedger(
+      { memoryMs: config.database.maxLagMs + consistencyMarginMs, maxCallers: maxRememberedCallers },
+      systemTimerClock,
+    ),
+    readiness: () => readinessOf(database.status(), isDraining),
     logger,
     info: readServiceInfo(),
   });
@@ -74,10 +85,9 @@ export async function createContext(config: Config, overrides: ContextOverrides 
   };
 }
 
-function readinessOf(database: ConnectionManager, isDraining: boolean): Readiness {
-  const roles = database.status().map(({ role }) => role);
-  const primary = roles.includes('primary') ? 'up' : 'down';
-  const replica = roles.includes('replica') ? 'up' : 'down';
+function readinessOf({ cluster, nodes }: DatabaseStatus, isDraining: boolean): Readiness {
+  const primary = cluster.kind === 'healthy' ? 'up' : 'down';
+  const replica = nodes.some(({ state }) => state.kind === 'replica') ? 'up' : 'down';
   const checks = { databasePrimary: primary, databaseReplica: replica };
   if (isDraining) return { status: 'draining', checks };
   if (primary === 'up') return { status: 'ok', checks };

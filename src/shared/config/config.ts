@@ -13,7 +13,18 @@ export interface DatabaseConfig {
   readonly statementTimeoutMs: number;
   readonly queryTimeoutMs: number;
   readonly lockTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxLifetimeMs: number;
+  /** Between two looks at a node that is well and that nobody uses. */
   readonly checkIntervalMs: number;
+  /** Longest time for one look at a node. */
+  readonly probeTimeoutMs: number;
+  /** Longest wait of a request for a primary. */
+  readonly failoverWaitMs: number;
+  /** How old an answer of a replica may be. */
+  readonly maxLagMs: number;
+  /** Absent: unencrypted connections. */
+  readonly tls?: { readonly ca?: string; readonly verifyHost: boolean };
 }
 
 export interface HttpConfig {
@@ -89,7 +100,8 @@ function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<
 const explanations: Readonly<Record<string, string>> = {
   'any.required': 'is required',
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
-  connectionStrings: 'must be connection strings like postgresql://user:password@host:5432/database',
+  connectionStrings:
+    'must be connection strings like postgresql://user:password@host:5432/database, without parameters',
 };
 
 function toProblem(item: Joi.ValidationErrorItem): string {
@@ -121,12 +133,27 @@ function toConfig(env: Environment): Config {
       statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
       queryTimeoutMs: env.DATABASE_QUERY_TIMEOUT_MS,
       lockTimeoutMs: env.DATABASE_LOCK_TIMEOUT_MS,
+      idleTimeoutMs: env.DATABASE_IDLE_TIMEOUT_MS,
+      maxLifetimeMs: env.DATABASE_MAX_LIFETIME_MS,
       checkIntervalMs: env.DATABASE_CHECK_INTERVAL_MS,
+      probeTimeoutMs: env.DATABASE_PROBE_TIMEOUT_MS,
+      failoverWaitMs: env.DATABASE_FAILOVER_WAIT_MS,
+      maxLagMs: env.DATABASE_MAX_LAG_MS,
+      ...tlsOf(env),
     },
     apiKeys: env.API_KEYS.split(',').map(toApiKeyRecord),
     fieldEncryptionKey: Buffer.from(env.FIELD_ENCRYPTION_KEY, 'base64'),
     signingKey: Buffer.from(env.SIGNING_KEY, 'base64'),
   };
+}
+
+/** Production verifies its servers unless it is told otherwise; elsewhere they are on the same machine. */
+function tlsOf({ NODE_ENV, DATABASE_TLS, DATABASE_TLS_CA }: Environment): Pick<DatabaseConfig, 'tls'> {
+  const automatic = NODE_ENV === 'production' ? 'verify-full' : 'off';
+  const mode = DATABASE_TLS === 'auto' ? automatic : DATABASE_TLS;
+  if (mode === 'off') return {};
+  const ca = DATABASE_TLS_CA === 'system' ? {} : { ca: DATABASE_TLS_CA };
+  return { tls: { ...ca, verifyHost: mode === 'verify-full' } };
 }
 
 function toApiKeyRecord(text: string): ApiKeyRecord {

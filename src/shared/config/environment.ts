@@ -8,7 +8,11 @@ const key256 = Joi.string().custom((value: string, helpers) => {
 });
 
 const connectionStrings = Joi.string().custom((value: string, helpers) => {
-  const isPostgres = (text: string) => /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? '');
+  const isPostgres = (text: string) => {
+    const url = URL.parse(text);
+    // options of libpq would be ignored, and one that asks for TLS must not be
+    return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.search === '' && url.hostname !== '';
+  };
   return value.split(',').every((item) => isPostgres(item.trim()))
     ? value
     : helpers.error('connectionStrings');
@@ -22,7 +26,13 @@ const milliseconds = Joi.number().integer().min(1).max(3_600_000);
 const count = Joi.number().integer().min(1).max(10_000_000);
 
 /** Variables that hold secrets: each may be given as `<NAME>_FILE`, the path of a file that holds the value. */
-export const secretNames = ['DATABASE_URLS', 'API_KEYS', 'FIELD_ENCRYPTION_KEY', 'SIGNING_KEY'] as const;
+export const secretNames = [
+  'DATABASE_URLS',
+  'DATABASE_TLS_CA',
+  'API_KEYS',
+  'FIELD_ENCRYPTION_KEY',
+  'SIGNING_KEY',
+] as const;
 
 /** Every environment variable the service reads. The table in README.md is checked against this schema. */
 export const environmentSchema = Joi.object<Environment>({
@@ -61,9 +71,35 @@ export const environmentSchema = Joi.object<Environment>({
     .less(Joi.ref('DATABASE_STATEMENT_TIMEOUT_MS'))
     .default(3_000)
     .description('Longest wait for a row that another request changes, in ms; below the statement timeout'),
+  DATABASE_IDLE_TIMEOUT_MS: milliseconds
+    .default(60_000)
+    .description('After which a connection that nobody uses is closed, in ms'),
+  DATABASE_MAX_LIFETIME_MS: milliseconds
+    .default(1_800_000)
+    .description('After which a connection is replaced, in ms; below the life of its login'),
   DATABASE_CHECK_INTERVAL_MS: milliseconds
     .default(30_000)
-    .description('Time between two health checks of a node that is well, in ms'),
+    .description('Time between two health checks of a node that is well and not in use, in ms'),
+  DATABASE_PROBE_TIMEOUT_MS: milliseconds
+    .default(1_000)
+    .description('Longest time for one health check of a node, in ms; then it counts as down'),
+  DATABASE_FAILOVER_WAIT_MS: milliseconds
+    .default(5_000)
+    .description('Longest wait of a request for a primary, in ms'),
+  DATABASE_MAX_LAG_MS: milliseconds
+    .default(5_000)
+    .description('How far a replica that answers reads may lag behind, in ms; beyond it the primary answers'),
+  DATABASE_TLS: Joi.string()
+    .valid('auto', 'verify-full', 'verify-ca', 'off')
+    .default('auto')
+    .description(
+      'Encryption: `verify-full` checks certificate and host name, `verify-ca` the certificate; `auto` is `verify-full` in production and else `off`',
+    ),
+  DATABASE_TLS_CA: Joi.string()
+    .default('system')
+    .description(
+      'Certificates of the authorities that are trusted, as PEM; `system`: those that come with Node',
+    ),
   API_KEYS: apiKeys
     .required()
     .description(
@@ -102,7 +138,14 @@ export interface Environment {
   DATABASE_STATEMENT_TIMEOUT_MS: number;
   DATABASE_QUERY_TIMEOUT_MS: number;
   DATABASE_LOCK_TIMEOUT_MS: number;
+  DATABASE_IDLE_TIMEOUT_MS: number;
+  DATABASE_MAX_LIFETIME_MS: number;
   DATABASE_CHECK_INTERVAL_MS: number;
+  DATABASE_PROBE_TIMEOUT_MS: number;
+  DATABASE_FAILOVER_WAIT_MS: number;
+  DATABASE_MAX_LAG_MS: number;
+  DATABASE_TLS: 'auto' | 'verify-full' | 'verify-ca' | 'off';
+  DATABASE_TLS_CA: string;
   API_KEYS: string;
   FIELD_ENCRYPTION_KEY: string;
   SIGNING_KEY: string;

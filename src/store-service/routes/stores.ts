@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { MalformedInputError, PreconditionRequiredError } from '../../shared/errors/app-error.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
+import { consistencyOf } from '../../shared/middleware/consistency.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import {
   ifMatchVersions,
@@ -35,7 +36,7 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       access: 'viewer',
       contract: storeContracts.list,
       handler: async (req, res) => {
-        const { items, next } = await queries.list(parseListParameters(req));
+        const { items, next } = await queries.list(parseListParameters(req), consistencyOf(req));
         setNextLink(req, res, next);
         res.json({ items: items.map(toStoreView), ...(next !== undefined && { next }) });
       },
@@ -62,7 +63,7 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       handler: async (req, res) => {
         const id = storeIdOf(req);
         assertNoParameters(req);
-        const store = await queries.get(id, principalOf(req));
+        const store = await queries.get(id, principalOf(req), consistencyOf(req));
         res.set('ETag', versionTag(store.version));
         if (ifNoneMatchHolds(req, store.version)) res.status(304).end();
         else res.json(toStoreView(store));
@@ -101,8 +102,7 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       contract: storeContracts.history,
       handler: async (req, res) => {
         const id = storeIdOf(req);
-        const { limit, cursor } = parsePageParameters(req);
-        const { items, next } = await queries.history(id, limit, cursor);
+        const { items, next } = await queries.history(id, parsePageParameters(req), consistencyOf(req));
         setNextLink(req, res, next);
         res.json({ items, ...(next !== undefined && { next }) });
       },

@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Clock } from '../../shared/clock.js';
+import type { Consistency } from '../../shared/database/consistency.js';
 import type { Database, Transaction } from '../../shared/database/queryable.js';
 import type { Principal } from '../../shared/services/authenticator.js';
 import type { EncryptedField } from '../../shared/services/field-cipher.js';
@@ -37,6 +38,7 @@ import { StoreNotFoundError } from './store-queries.js';
 export interface CommandContext {
   readonly principal: Principal;
   readonly requestId: string;
+  readonly consistency: Consistency;
   readonly idempotencyKey?: IdempotencyKey;
 }
 
@@ -109,7 +111,7 @@ export class StoreCommands {
   ): Promise<CommandResult> {
     const { contact, id: saidId, code, version, status: wanted, ...fields } = await this.#normalise(input);
     const said = { ...(saidId !== undefined && { id: saidId }), ...(code !== undefined && { code }) };
-    const sealed = contact && (await this.#sealForReplacement(id, contact));
+    const sealed = contact && (await this.#sealForReplacement(id, contact, context));
     return this.#run(context, async (tx) => {
       const current = await this.#lock(tx, id);
       assertIdentity(current, said);
@@ -151,7 +153,7 @@ export class StoreCommands {
     context: CommandContext,
     work: (tx: Transaction) => Promise<SealedStore>,
   ): Promise<CommandResult> {
-    const { value, isReplay } = await this.#runner.run(context.idempotencyKey, work);
+    const { value, isReplay } = await this.#runner.run(context, work);
     return { store: await this.#contacts.open(value), isReplay };
   }
 
@@ -203,9 +205,13 @@ export class StoreCommands {
    * Encrypts the contact before the transaction begins, for a transaction never waits for the keys' service.
    * @returns the ciphertext to store: the present one where the contact is as it was
    */
-  async #sealForReplacement(id: string, contact: Contact): Promise<(current: SealedStore) => EncryptedField> {
+  async #sealForReplacement(
+    id: string,
+    contact: Contact,
+    { consistency }: CommandContext,
+  ): Promise<(current: SealedStore) => EncryptedField> {
     const [before, fresh] = await Promise.all([
-      this.#database.read((db) => findStore(db, id)),
+      this.#database.read((db) => findStore(db, id), { consistency }),
       this.#contacts.seal(id, contact),
     ]);
     if (!before?.contact) return () => fresh;
