@@ -138,9 +138,10 @@ export class ClusterWatch {
    * @throws {DatabaseUnavailableError} if there is none within `waitMs`; the signal's reason if it aborts
    */
   async primary(waitMs: number, signal?: AbortSignal): Promise<string> {
-    if (this.#state.kind === 'healthy') return this.#state.primary;
     signal?.throwIfAborted();
-    if (waitMs <= 0 || this.#isStopped) throw databaseUnavailable();
+    if (this.#isStopped) throw databaseUnavailable();
+    if (this.#state.kind === 'healthy') return this.#state.primary;
+    if (waitMs <= 0) throw databaseUnavailable();
     return new Promise((resolve, reject) => {
       const cleanUp = (): void => {
         this.#waiters.delete(waiter);
