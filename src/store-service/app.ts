@@ -22,9 +22,9 @@ import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js'
 export interface AppDependencies extends StoreRouteDependencies {
   readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests'>;
   readonly authenticator: Authenticator;
+  readonly consistency: ConsistencyLedger;
   /** Longest wait for the authenticator's decision; a few seconds unless told. */
   readonly authenticationTimeoutMs?: number;
-  readonly consistency: ConsistencyLedger;
   readonly readiness: () => Readiness;
   readonly logger: Logger;
   readonly info: ServiceInfo;

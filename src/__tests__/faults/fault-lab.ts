@@ -6,7 +6,7 @@ import { loadConfig } from '../../shared/config/config.js';
 import { waitUntil } from '../../dev/wait-until.js';
 import type { PostgresServer } from '../../dev/postgres/postgres-server.js';
 import { checkExactlyOnce } from '../helpers/exactly-once-checker.js';
-import { FaultCluster } from '../helpers/fault-cluster.js';
+import type { FaultCluster } from '../helpers/fault-cluster.js';
 import { FaultProxy } from '../helpers/fault-proxy.js';
 import { RecordingClient } from '../helpers/recording-client.js';
 import type { SeededRandom } from '../helpers/seeded-random.js';

@@ -4,6 +4,7 @@ import type { DatabaseEvent } from './database-event.js';
 import { databaseUnavailable } from './database-error.js';
 import { LagTracker } from './lag-tracker.js';
 import type { NodeMonitor } from './node-monitor.js';
+import { PrimaryWaiters } from './primary-waiters.js';
 import type { ClusterState, NodeState, Observation } from './node-state.js';
 
 /** All in ms. */
@@ -39,18 +40,13 @@ interface Watched {
   cancelTimer: CancelTask;
 }
 
-interface Waiter {
-  readonly resolve: (primary: string) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** Knows which node is what: looks at each by itself and all the time, and at all at once when something is wrong. */
 export class ClusterWatch {
   readonly #nodes: ReadonlyMap<string, Watched>;
   readonly #timings: WatchTimings;
   readonly #clock: TimerClock;
   readonly #publish: (event: DatabaseEvent) => void;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters: PrimaryWaiters;
   readonly #lag = new LagTracker();
   #memory: ClusterMemory = noMemory;
   #state: ClusterState;
@@ -67,6 +63,7 @@ export class ClusterWatch {
     this.#timings = timings;
     this.#clock = clock;
     this.#publish = publish;
+    this.#waiters = new PrimaryWaiters(clock);
     this.#state = { kind: 'discovering', sinceMs: clock.monotonicMs() };
     this.#nodes = new Map(monitors.map((monitor) => [monitor.name, watched(monitor)]));
     for (const monitor of monitors) {
@@ -138,34 +135,10 @@ export class ClusterWatch {
    * @throws {DatabaseUnavailableError} if there is none within `waitMs`; the signal's reason if it aborts
    */
   async primary(waitMs: number, signal?: AbortSignal): Promise<string> {
-    if (this.#state.kind === 'healthy') return this.#state.primary;
     signal?.throwIfAborted();
-    if (waitMs <= 0 || this.#isStopped) throw databaseUnavailable();
-    return new Promise((resolve, reject) => {
-      const cleanUp = (): void => {
-        this.#waiters.delete(waiter);
-        cancel();
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const waiter: Waiter = {
-        resolve: (primary) => {
-          cleanUp();
-          resolve(primary);
-        },
-        reject: (error) => {
-          cleanUp();
-          reject(error);
-        },
-      };
-      const cancel = this.#clock.after(waitMs, () => {
-        waiter.reject(databaseUnavailable());
-      });
-      const onAbort = (): void => {
-        waiter.reject(signal?.reason as Error);
-      };
-      signal?.addEventListener('abort', onAbort);
-      this.#waiters.add(waiter);
-    });
+    if (this.#isStopped) throw databaseUnavailable();
+    if (this.#state.kind === 'healthy') return this.#state.primary;
+    return this.#waiters.wait(waitMs, signal);
   }
 
   /** Nothing is looked at any more, and nobody waits any longer. */
@@ -175,7 +148,7 @@ export class ClusterWatch {
       cancelTimer();
       monitor.close();
     }
-    for (const waiter of this.#waiters) waiter.reject(databaseUnavailable());
+    this.#waiters.dismiss();
   }
 
   #probeAll(): void {
@@ -249,8 +222,7 @@ export class ClusterWatch {
       // who is looked at rarely while all is well must be looked at often now
       if (from.kind === 'healthy') this.#probeAll();
     }
-    if (this.#state.kind !== 'healthy') return;
-    for (const waiter of [...this.#waiters]) waiter.resolve(this.#state.primary);
+    if (this.#state.kind === 'healthy') this.#waiters.tell(this.#state.primary);
   }
 
   #enterNodeState(name: string, to: NodeState, atMs: number): void {

@@ -2,7 +2,7 @@ import type { TimerClock } from '../timer-clock.js';
 import { Connection, type ConnectionFailure, type ConnectionSettings } from './connection.js';
 import { ConnectionPool, type PoolLimits } from './connection-pool.js';
 import type { CredentialGeneration, CredentialSource } from './credential-source.js';
-import { DatabaseUnavailableError } from './database-error.js';
+import { databaseUnavailable, DatabaseUnavailableError } from './database-error.js';
 import { Gate } from './gate.js';
 import type { NodeAddress } from './node-address.js';
 import { type NodeIdentity, readIdentity } from './node-identity.js';
@@ -50,6 +50,7 @@ export class NodeConnections {
   readonly #awaitingRenewal = new Set<() => void>();
   #generation: CredentialGeneration;
   #pool: ConnectionPool;
+  #isClosed = false;
 
   constructor(
     address: NodeAddress,
@@ -133,6 +134,7 @@ export class NodeConnections {
 
   /** Ends every connection, waiting no longer than `graceMs` for those in use. */
   async close(graceMs: number): Promise<void> {
+    this.#isClosed = true;
     const pools = [this.#pool, ...this.#retired];
     await Promise.all(pools.map((pool) => pool.retire(graceMs)));
   }
@@ -151,6 +153,7 @@ export class NodeConnections {
   }
 
   async #lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw databaseUnavailable();
     if (!this.#judge.isUsable()) throw new DatabaseUnavailableError('connection');
     const pool = this.#pool;
     const connection = await pool.take();
