@@ -10,7 +10,7 @@ import { openClusterFolder } from './postgres/cluster-folder.js';
 import { PostgresCluster } from './postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from './postgres/postgres-runtime.js';
 import { findServerProcessesBelow, signalProcess } from './postgres/server-processes.js';
-import { Releasers } from './releasers.js';
+import { Releasers } from '../shared/releasers.js';
 import type { StackView } from './stack-view.js';
 import type { Stage } from './stage.js';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type Joi from 'joi';
 import type { LogLevel } from '../logging/logger.js';
-import type { ApiKeyRecord, Role } from '../services/authenticator.js';
 import { type Environment, environmentSchema, secretNames } from './environment.js';
+import { toVaultConfig, type VaultConfig } from './vault-environment.js';
 
 export interface DatabaseConfig {
   /** Connection strings of all nodes; which one is the primary is found out. */
@@ -42,11 +42,11 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly http: HttpConfig;
   readonly database: DatabaseConfig;
-  readonly apiKeys: readonly ApiKeyRecord[];
-  /** 32 bytes. */
-  readonly fieldEncryptionKey: Buffer;
-  /** 32 bytes. */
-  readonly signingKey: Buffer;
+  readonly vault: VaultConfig;
+  /** What may stand in while Vault is away, by the name of its variable. */
+  readonly fallbackValues: Readonly<Record<string, string>>;
+  /** Absent where only API keys are accepted. */
+  readonly oidc?: { readonly issuer: string; readonly audience: string; readonly roleClaim: string };
 }
 
 export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
@@ -99,6 +99,7 @@ function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<
 
 const explanations: Readonly<Record<string, string>> = {
   'any.required': 'is required',
+  'any.unknown': 'has no use with the other settings',
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
   connectionStrings:
     'must be connection strings like postgresql://user:password@host:5432/database, without parameters',
@@ -141,9 +142,19 @@ function toConfig(env: Environment): Config {
       maxLagMs: env.DATABASE_MAX_LAG_MS,
       ...tlsOf(env),
     },
-    apiKeys: env.API_KEYS.split(',').map(toApiKeyRecord),
-    fieldEncryptionKey: Buffer.from(env.FIELD_ENCRYPTION_KEY, 'base64'),
-    signingKey: Buffer.from(env.SIGNING_KEY, 'base64'),
+    vault: toVaultConfig(env),
+    fallbackValues: present({
+      DATABASE_FALLBACK_USERNAME: env.DATABASE_FALLBACK_USERNAME,
+      DATABASE_FALLBACK_PASSWORD: env.DATABASE_FALLBACK_PASSWORD,
+      SIGNING_KEY: env.SIGNING_KEY,
+    }),
+    ...(env.OIDC_ISSUER !== undefined && {
+      oidc: {
+        issuer: env.OIDC_ISSUER,
+        audience: env.OIDC_AUDIENCE ?? '',
+        roleClaim: env.OIDC_ROLE_CLAIM,
+      },
+    }),
   };
 }
 
@@ -156,7 +167,8 @@ function tlsOf({ NODE_ENV, DATABASE_TLS, DATABASE_TLS_CA }: Environment): Pick<D
   return { tls: { ...ca, verifyHost: mode === 'verify-full' } };
 }
 
-function toApiKeyRecord(text: string): ApiKeyRecord {
-  const [id = '', role = '', secretHash = ''] = text.split(':');
-  return { id, role: role as Role, secretHash };
+function present(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

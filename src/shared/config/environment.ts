@@ -1,5 +1,11 @@
 import Joi from 'joi';
 import { logLevels } from '../logging/logger.js';
+import {
+  type FallbackSecret,
+  type VaultEnvironment,
+  vaultSecretNames,
+  vaultVariables,
+} from './vault-environment.js';
 
 /** A 256-bit key as base64, checked by its decoded length. */
 const key256 = Joi.string().custom((value: string, helpers) => {
@@ -18,9 +24,13 @@ const connectionStrings = Joi.string().custom((value: string, helpers) => {
     : helpers.error('connectionStrings');
 });
 
-const apiKeys = Joi.string().pattern(
-  /^[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64}(,[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64})*$/,
-);
+/** Required where the environment may stand in for that secret, and refused where it may not. */
+function withFallback(secret: FallbackSecret, schema: Joi.StringSchema): Joi.StringSchema {
+  const isListed = Joi.string()
+    .pattern(new RegExp(`(^|,)${secret}(,|$)`))
+    .required();
+  return schema.when('VAULT_FALLBACK', { is: isListed, then: Joi.required(), otherwise: Joi.forbidden() });
+}
 
 const milliseconds = Joi.number().integer().min(1).max(3_600_000);
 const count = Joi.number().integer().min(1).max(10_000_000);
@@ -29,9 +39,9 @@ const count = Joi.number().integer().min(1).max(10_000_000);
 export const secretNames = [
   'DATABASE_URLS',
   'DATABASE_TLS_CA',
-  'API_KEYS',
-  'FIELD_ENCRYPTION_KEY',
+  'DATABASE_FALLBACK_PASSWORD',
   'SIGNING_KEY',
+  ...vaultSecretNames,
 ] as const;
 
 /** Every environment variable the service reads. The table in README.md is checked against this schema. */
@@ -100,17 +110,23 @@ export const environmentSchema = Joi.object<Environment>({
     .description(
       'Certificates of the authorities that are trusted, as PEM; `system`: those that come with Node',
     ),
-  API_KEYS: apiKeys
-    .required()
-    .description(
-      'Callers: `<id>:<viewer, operator or admin>:<SHA-256 of the secret in hex>`, comma-separated',
-    ),
-  FIELD_ENCRYPTION_KEY: key256
-    .required()
-    .description('Key for personal data at rest (AES-256-GCM): 32 bytes as base64'),
-  SIGNING_KEY: key256
-    .required()
-    .description('Key for page cursors and request fingerprints (HMAC-SHA-256): 32 bytes as base64'),
+  ...vaultVariables,
+  DATABASE_FALLBACK_USERNAME: withFallback('database', Joi.string()).description(
+    'Login for the database while Vault is away, with `VAULT_FALLBACK=database`',
+  ),
+  DATABASE_FALLBACK_PASSWORD: withFallback('database', Joi.string()).description(
+    'Its password, with `VAULT_FALLBACK=database`',
+  ),
+  SIGNING_KEY: withFallback('signing-key', key256).description(
+    'Key for page cursors and request fingerprints while Vault is away, with `VAULT_FALLBACK=signing-key`: 32 bytes as base64',
+  ),
+  OIDC_ISSUER: Joi.string()
+    .uri({ scheme: ['https', 'http'] })
+    .description('OpenID provider whose tokens are accepted beside API keys; without it none are'),
+  OIDC_AUDIENCE: Joi.string()
+    .when('OIDC_ISSUER', { is: Joi.exist(), then: Joi.required(), otherwise: Joi.forbidden() })
+    .description('Audience that tokens must be meant for, with `OIDC_ISSUER`'),
+  OIDC_ROLE_CLAIM: Joi.string().default('role').description('Claim of a token that holds the role'),
   RATE_LIMIT_REQUESTS: count
     .default(60_000)
     .description('Requests that one principal may make in a window, per process'),
@@ -125,7 +141,7 @@ export const environmentSchema = Joi.object<Environment>({
 }).prefs({ convert: true, abortEarly: false, errors: { wrap: { label: false } } });
 
 /** The environment after validation: defaults applied, numbers parsed. */
-export interface Environment {
+export interface Environment extends VaultEnvironment {
   NODE_ENV: 'development' | 'test' | 'production';
   HOST: string;
   PORT: number;
@@ -146,9 +162,12 @@ export interface Environment {
   DATABASE_MAX_LAG_MS: number;
   DATABASE_TLS: 'auto' | 'verify-full' | 'verify-ca' | 'off';
   DATABASE_TLS_CA: string;
-  API_KEYS: string;
-  FIELD_ENCRYPTION_KEY: string;
-  SIGNING_KEY: string;
+  DATABASE_FALLBACK_USERNAME?: string;
+  DATABASE_FALLBACK_PASSWORD?: string;
+  SIGNING_KEY?: string;
+  OIDC_ISSUER?: string;
+  OIDC_AUDIENCE?: string;
+  OIDC_ROLE_CLAIM: string;
   RATE_LIMIT_REQUESTS: number;
   RATE_LIMIT_WINDOW_MS: number;
   MAX_CONCURRENT_REQUESTS: number;

@@ -71,6 +71,16 @@ export const problemCatalogue = {
     title: 'Database unavailable',
     remedy: 'Nothing was done. Retry after the time in `Retry-After`.',
   },
+  encryption_unavailable: {
+    kind: 'dependency_unavailable',
+    title: 'Encryption unavailable',
+    remedy: 'Personal data cannot be read or written now. Retry after the time in `Retry-After`.',
+  },
+  circuit_open: {
+    kind: 'dependency_unavailable',
+    title: 'Dependency left alone',
+    remedy: 'Something the request needs failed lately. Retry after the time in `Retry-After`.',
+  },
   write_outcome_unknown: {
     kind: 'dependency_unavailable',
     title: 'Outcome unknown',

@@ -9,13 +9,6 @@ export interface Principal {
   readonly role: Role;
 }
 
-export interface ApiKeyRecord {
-  readonly id: string;
-  readonly role: Role;
-  /** SHA-256 of the secret, 64 hex digits. */
-  readonly secretHash: string;
-}
-
 /** Says who presents a bearer token. */
 export interface Authenticator {
   /**

@@ -7,6 +7,12 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, string>>;
 }
 
+/** What an operator wants to know; nothing in it is secret, and no caller without a credential sees it. */
+export interface HealthDetail extends Readiness {
+  readonly database: object;
+  readonly vault: object;
+}
+
 const health = { 'application/json': { $ref: '#/components/schemas/Health' } };
 
 /**
@@ -52,4 +58,29 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
       },
     },
   ];
+}
+
+/** The endpoint for operators: every dependency, and how it is. */
+export function healthDetailEndpoint(detail: () => Promise<HealthDetail>): Endpoint {
+  return {
+    method: 'get',
+    path: '/health',
+    access: 'viewer',
+    contract: {
+      operationId: 'getHealth',
+      tag: 'Health',
+      summary: 'How the service and everything it depends on are',
+      responses: {
+        200: {
+          description: 'The state of every dependency, whatever it is',
+          content: { 'application/json': { $ref: '#/components/schemas/HealthDetail' } },
+        },
+      },
+      problems: ['unexpected_body'],
+    },
+    handler: async (req, res) => {
+      assertNoParameters(req);
+      res.json(await detail());
+    },
+  };
 }

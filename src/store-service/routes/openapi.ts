@@ -15,6 +15,8 @@ const protectedProblems: readonly ProblemCode[] = [
   'rate_limited',
   'overloaded',
   'database_unavailable',
+  'encryption_unavailable',
+  'circuit_open',
 ];
 
 const responseHeaders: Readonly<Record<string, JsonSchema>> = {
