@@ -68,7 +68,7 @@ describe('an error that nobody expected', () => {
   const secrets = 'SELECT * FROM stores at 10.1.2.3:5432 password=hunter2';
   const failing = (error: unknown) => ({
     ...noDatabase,
-    read: () => Promise.reject(error as Error),
+    read: () => Promise.reject(error),
   });
 
   it.each([
