@@ -8,6 +8,7 @@ import { endpointRouter } from '../shared/middleware/endpoint.js';
 import { concurrencyLimit, principalRateLimit } from '../shared/middleware/limits.js';
 import { problemDetails, routeNotFound } from '../shared/middleware/problem-details.js';
 import { requestContext } from '../shared/middleware/request-context.js';
+import { hostRequired } from '../shared/middleware/unreadable-request.js';
 import type { Authenticator } from '../shared/services/authenticator.js';
 import type { JsonSchema } from '../shared/validation/json-schema.js';
 import { descriptionEndpoints, docsRouter } from './routes/docs.js';
@@ -19,6 +20,8 @@ import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js'
 export interface AppDependencies extends StoreRouteDependencies {
   readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests'>;
   readonly authenticator: Authenticator;
+  /** Longest wait for the authenticator's decision; a few seconds unless told. */
+  readonly authenticationTimeoutMs?: number;
   readonly readiness: () => Readiness;
   readonly logger: Logger;
   readonly info: ServiceInfo;
@@ -42,12 +45,13 @@ export function createApp(dependencies: AppDependencies): Express {
 
   app.use(requestContext);
   app.use(accessLog(logger));
+  app.use(hostRequired);
   app.use(securityHeaders());
   app.use('/docs', docsRouter());
   app.use(endpointRouter(publicEndpoints));
   // everything below is for callers we know: an unknown route says 401 before it says 404
   app.use(concurrencyLimit(http.maxConcurrentRequests));
-  app.use(authentication(authenticator));
+  app.use(authentication(authenticator, dependencies.authenticationTimeoutMs));
   app.use(endpointRouter(protectedEndpoints, [principalRateLimit(http.rateLimit)]));
   app.use(routeNotFound);
   app.use(problemDetails(logger));

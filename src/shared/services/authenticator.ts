@@ -29,3 +29,9 @@ export interface Authenticator {
 export function hasRole(principal: Principal, required: Role): boolean {
   return roles.indexOf(principal.role) >= roles.indexOf(required);
 }
+
+export function isPrincipal(value: unknown): value is Principal {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, role } = value as Partial<Record<keyof Principal, unknown>>;
+  return typeof id === 'string' && id !== '' && roles.some((known) => known === role);
+}

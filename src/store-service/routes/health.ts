@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import { assertNoParameters } from './query.js';
 
 export interface Readiness {
   readonly status: 'ok' | 'degraded' | 'unavailable' | 'draining';
@@ -25,7 +26,8 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         responses: { 200: { description: 'It does', content: health } },
         problems: ['unexpected_body'],
       },
-      handler: (_req, res) => {
+      handler: (req, res) => {
+        assertNoParameters(req);
         res.json({ status: 'ok' });
       },
     },
@@ -43,7 +45,8 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         },
         problems: ['unexpected_body'],
       },
-      handler: (_req, res) => {
+      handler: (req, res) => {
+        assertNoParameters(req);
         const { status, checks } = readiness();
         res.status(status === 'ok' || status === 'degraded' ? 200 : 503).json({ status, checks });
       },

@@ -14,7 +14,8 @@ import type { CommandResult, StoreCommands } from '../services/store-commands.js
 import type { ExpectedVersion } from '../services/store-guards.js';
 import type { StoreQueries } from '../services/store-queries.js';
 import { commandContext } from './idempotency.js';
-import { assertNoParameters, parseListParameters, parsePageParameters } from './list-parameters.js';
+import { parseListParameters, parsePageParameters } from './list-parameters.js';
+import { assertNoParameters, queryTextOf } from './query.js';
 import { storeContracts } from './store-contracts.js';
 import { toStoreView } from './store-view.js';
 
@@ -156,8 +157,8 @@ function sendStore(res: Response, { store, isReplay }: CommandResult): void {
 /** RFC 8288: the same question, from the next page on. */
 function setNextLink(req: Request, res: Response, cursor: string | undefined): void {
   if (cursor === undefined) return;
-  const [path = '', query = ''] = req.originalUrl.split('?', 2);
-  const parameters = new URLSearchParams(query);
+  const [path = ''] = req.originalUrl.split('?', 1);
+  const parameters = new URLSearchParams(queryTextOf(req));
   parameters.set('cursor', cursor);
   res.set('Link', `<${path}?${parameters.toString()}>; rel="next"`);
 }
