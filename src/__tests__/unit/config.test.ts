@@ -93,7 +93,7 @@ describe('the configuration', () => {
     ['SIGNING_KEY', randomBytes(33).toString('base64')],
     ['SIGNING_KEY', `${randomBytes(32).toString('base64')} ${secret}`],
     ['SIGNING_KEY', randomBytes(32).toString('hex')],
-    ['PORT', `${secret}`],
+    ['PORT', secret],
     ['PORT', '-1'],
     ['NODE_ENV', secret],
     ['TRUST_PROXY_HOPS', '11'],

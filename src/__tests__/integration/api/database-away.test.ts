@@ -22,9 +22,8 @@ async function startOn(urls: readonly string[], overrides: Environment = {}): Pr
 }
 
 function send(context: Context, method: 'get' | 'post' | 'put' | 'delete', path: string, body?: object) {
-  const request = supertest(context.app)
-    [method](path)
-    .set('Authorization', `Bearer ${tokenOf('operator')}`);
+  const agent = supertest(context.app);
+  const request = agent[method](path).set('Authorization', `Bearer ${tokenOf('operator')}`);
   return body ? request.send(body) : request;
 }
 
