@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { systemClock } from '../../shared/clock.js';
+import { ConsistencyLedger } from '../../shared/database/consistency.js';
 import type { Database } from '../../shared/database/queryable.js';
 import { createLogger, type Logger } from '../../shared/logging/logger.js';
 import type { Authenticator } from '../../shared/services/authenticator.js';
 import type { FieldCipher } from '../../shared/services/field-cipher.js';
 import { LocalFieldCipher } from '../../shared/services/local-field-cipher.js';
 import { Signer } from '../../shared/services/signer.js';
+import { systemTimerClock } from '../../shared/timer-clock.js';
 import { type AppDependencies, createApp } from '../../store-service/app.js';
 import { ContactSeal } from '../../store-service/services/contact-seal.js';
 import { IdempotentRunner } from '../../store-service/services/idempotent-runner.js';
@@ -63,6 +65,7 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
     queries: new StoreQueries(database, contacts, new Signer(key, 'page cursors')),
     commands: new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock),
     fingerprints: new Signer(key, 'request fingerprints'),
+    consistency: new ConsistencyLedger({ memoryMs: 10_000, maxCallers: 100 }, systemTimerClock),
     readiness: parts.readiness ?? (() => ({ status: 'ok', checks: {} })),
     logger,
     info: { version: '0.0.0' },
