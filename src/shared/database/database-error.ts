@@ -46,7 +46,7 @@ export function translateDatabaseError(error: unknown): unknown {
       return new LockTimeoutError('Another request works on the same record', { cause: error });
     case 'permission':
     case 'statement':
-      return error instanceof Error && codeOf(error) === '23505' && 'constraint' in error
+      return codeOf(error) === '23505' && error instanceof Error && 'constraint' in error
         ? new UniqueViolationError(String(error.constraint), error)
         : error;
   }
