@@ -1,5 +1,5 @@
 import type { EnvironmentVariables } from '../shared/config/config.js';
-import { startApi, type RunningApi } from './api-stage.js';
+import { checkHost, startApi, type RunningApi } from './api-stage.js';
 import { emptyDataDir, openDataDir } from './data-dir.js';
 import { removeDevEnvironment, writeDevEnvironment, type DevEnvironment } from './dev-environment.js';
 import { apiKeysVariable, openSecrets } from './dev-secrets.js';
@@ -58,6 +58,7 @@ export async function startDevStack(options: DevStackOptions, view: StackView): 
 }
 
 async function start(options: DevStackOptions, view: StackView, releasers: Releasers): Promise<DevStack> {
+  await checkHost(options.host);
   const dataDir = await openDataDir(options.dataDir);
   const lock = await acquireInstanceLock(dataDir);
   releasers.add('The lock of the data folder', () => {

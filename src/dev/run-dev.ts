@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from './error-code.js';
+import { AlreadyRunningError } from './instance-lock.js';
 import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
 import { PlainView } from './plain-view.js';
 import { renderReadyBlock } from './ready-block.js';
@@ -20,6 +21,7 @@ export interface DevProcess extends StopSources {
 }
 
 const INTERRUPTED = 130;
+const MIN_COLUMNS = 40;
 /** After a kill, the rest of an orderly stop is quick or will never come. */
 const FORCED_STOP_MS = 500;
 
@@ -35,8 +37,7 @@ export async function runDev(dev: DevProcess): Promise<number> {
       dev.stdout.write(usage);
       return 0;
     }
-    const view = dev.stdout.isTTY ? new TerminalView(dev.stdout, dev.stderr) : new PlainView(dev.stdout);
-    return await Promise.race([runStack(options, dev.env, view, control), forcedStop(control)]);
+    return await Promise.race([runStack(options, dev.env, viewFor(dev), control), forcedStop(control)]);
   } catch (error) {
     dev.stderr.write(`${describe(error)}\n`);
     if (error instanceof UsageError) return UsageError.exitCode;
@@ -44,6 +45,12 @@ export async function runDev(dev: DevProcess): Promise<number> {
   } finally {
     control.close();
   }
+}
+
+/** Some pseudo-terminals say that they are no columns wide, and dumb ones cannot move their cursor. */
+function viewFor({ stdout, stderr, env }: DevProcess): StackView {
+  const canAnimate = stdout.isTTY && stdout.columns >= MIN_COLUMNS && env['TERM'] !== 'dumb';
+  return canAnimate ? new TerminalView(stdout, stderr) : new PlainView(stdout);
 }
 
 async function runStack(
@@ -106,7 +113,9 @@ async function forcedStop({ force }: StopControl): Promise<number> {
 
 /** The reasons of an error matter to whoever has to do something about it. */
 function describe(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : '';
   const message = messageOf(error);
-  return cause === '' || message.includes(cause) ? message : `${message}: ${cause}`;
+  if (error instanceof AlreadyRunningError || !(error instanceof Error) || error.cause === undefined)
+    return message;
+  const cause = messageOf(error.cause);
+  return message.includes(cause) ? message : `${message}: ${cause}`;
 }

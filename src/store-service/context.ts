@@ -36,6 +36,8 @@ export interface Context {
 /** Writes are remembered for longer than a replica may lag; after that, every answer shows them anyway. */
 const consistencyMarginMs = 5_000;
 const maxRememberedCallers = 10_000;
+/** Requests have had their grace time by then: what still runs belongs to nobody. */
+const databaseCloseMs = 500;
 const sweepIntervalMs = 60 * 60 * 1000;
 
 /** The composition root: the only place that constructs services. */
@@ -80,7 +82,7 @@ export async function createContext(config: Config, overrides: ContextOverrides 
     },
     close: async () => {
       clearInterval(sweep);
-      await database.close(config.http.shutdownGraceMs);
+      await database.close(databaseCloseMs);
     },
   };
 }

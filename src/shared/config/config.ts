@@ -102,6 +102,7 @@ const explanations: Readonly<Record<string, string>> = {
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
   connectionStrings:
     'must be connection strings like postgresql://user:password@host:5432/database, without parameters',
+  apiKeysRepeated: 'must name each id once',
 };
 
 function toProblem(item: Joi.ValidationErrorItem): string {

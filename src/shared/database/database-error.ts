@@ -52,6 +52,12 @@ export function translateDatabaseError(error: unknown): unknown {
   }
 }
 
+/** The same for an error met while connecting: whatever it is, that node cannot be used. */
+export function translateConnectError(error: unknown): unknown {
+  const isNodesFault = classifyDatabaseError(error) === 'statement';
+  return isNodesFault ? new DatabaseUnavailableError('connection', error) : translateDatabaseError(error);
+}
+
 export function databaseUnavailable(cause?: unknown): DatabaseUnavailableError {
   return new DatabaseUnavailableError(undefined, cause);
 }
