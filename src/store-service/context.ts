@@ -41,6 +41,8 @@ export interface Context {
 /** Writes are remembered for longer than a replica may lag; after that, every answer shows them anyway. */
 const consistencyMarginMs = 5_000;
 const maxRememberedCallers = 10_000;
+/** Requests have had their grace time by then: what still runs belongs to nobody. */
+const databaseCloseMs = 500;
 const sweepIntervalMs = 60 * 60 * 1000;
 
 /**
@@ -69,7 +71,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     probeTable,
     ...(credentials && { credentials }),
   });
-  releasers.add('The database', () => database.close(config.http.shutdownGraceMs));
+  releasers.add('The database', () => database.close(databaseCloseMs));
   database.onEvent(logDatabaseEvents(logger));
   database.onEvent(measureDatabaseEvents(metrics));
   await database.start();

@@ -99,6 +99,7 @@ function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<
 
 const explanations: Readonly<Record<string, string>> = {
   'any.required': 'is required',
+  'string.pattern.base': 'has a wrong format',
   'any.unknown': 'has no use with the other settings',
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
   connectionStrings:
@@ -108,9 +109,7 @@ const explanations: Readonly<Record<string, string>> = {
 function toProblem(item: Joi.ValidationErrorItem): string {
   const name = item.path.join('.');
   const isSecret = (secretNames as readonly string[]).includes(name);
-  const fallback = isSecret
-    ? 'has a wrong format'
-    : item.message.replace(`${name} `, '').replace(/ with value .*? fails/, ' fails');
+  const fallback = isSecret ? 'has a wrong format' : item.message.replace(`${name} `, '');
   return `${name}: ${explanations[item.type] ?? fallback}`;
 }
 

@@ -3,7 +3,7 @@ import { assessCluster, type ClusterMemory, nextClusterState, noMemory } from '.
 import type { DatabaseEvent } from './database-event.js';
 import { databaseUnavailable } from './database-error.js';
 import { LagTracker } from './lag-tracker.js';
-import type { NodeMonitor } from './node-monitor.js';
+import type { NodeObserver } from './node-monitor.js';
 import { PrimaryWaiters } from './primary-waiters.js';
 import type { ClusterState, NodeState, Observation } from './node-state.js';
 
@@ -29,7 +29,7 @@ export const defaultTimings: Omit<WatchTimings, 'checkIntervalMs'> = {
 };
 
 interface Watched {
-  readonly monitor: NodeMonitor;
+  readonly monitor: NodeObserver;
   observation: Observation | undefined;
   state: NodeState;
   /** Goes up when a failure is reported: an answer to an earlier question says nothing about it. */
@@ -55,7 +55,7 @@ export class ClusterWatch {
   #isStopped = false;
 
   constructor(
-    monitors: readonly NodeMonitor[],
+    monitors: readonly NodeObserver[],
     timings: WatchTimings,
     clock: TimerClock,
     publish: (event: DatabaseEvent) => void,
@@ -239,7 +239,7 @@ function isSame(a: ClusterState, b: ClusterState): boolean {
   return a === b || (a.kind === b.kind && a.kind !== 'healthy');
 }
 
-function watched(monitor: NodeMonitor): Watched {
+function watched(monitor: NodeObserver): Watched {
   return {
     monitor,
     observation: undefined,

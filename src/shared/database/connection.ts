@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { TimerClock } from '../timer-clock.js';
 import { breaksConnection, classifyDatabaseError, type DatabaseErrorClass } from './error-class.js';
-import { translateDatabaseError } from './database-error.js';
+import { translateConnectError, translateDatabaseError } from './database-error.js';
 import type { CredentialGeneration } from './credential-source.js';
 import type { NodeAddress } from './node-address.js';
 import type { Queryable, QueryResult } from './queryable.js';
@@ -73,7 +73,7 @@ export class Connection implements Queryable {
   /**
    * Connects and logs in.
    * @param onFailure is told once, when the connection breaks by itself; not when it is closed or destroyed
-   * @throws {AppError} what `translateDatabaseError` makes of the reason
+   * @throws {AppError} what `translateConnectError` makes of the reason
    */
   static async open(
     { host, port, database }: NodeAddress,
@@ -103,7 +103,7 @@ export class Connection implements Queryable {
       return connection;
     } catch (error) {
       connection.destroy();
-      throw translateDatabaseError(error);
+      throw translateConnectError(error);
     }
   }
 

@@ -46,10 +46,16 @@ export function translateDatabaseError(error: unknown): unknown {
       return new LockTimeoutError('Another request works on the same record', { cause: error });
     case 'permission':
     case 'statement':
-      return error instanceof Error && codeOf(error) === '23505' && 'constraint' in error
+      return codeOf(error) === '23505' && error instanceof Error && 'constraint' in error
         ? new UniqueViolationError(String(error.constraint), error)
         : error;
   }
+}
+
+/** The same for an error met while connecting: whatever it is, that node cannot be used. */
+export function translateConnectError(error: unknown): unknown {
+  const isNodesFault = classifyDatabaseError(error) === 'statement';
+  return isNodesFault ? new DatabaseUnavailableError('connection', error) : translateDatabaseError(error);
 }
 
 export function databaseUnavailable(cause?: unknown): DatabaseUnavailableError {

@@ -64,7 +64,7 @@ const classesByMessage: Readonly<Record<string, DatabaseErrorClass>> = {
 
 /** The one place that knows what errors of pg, Postgres and sockets mean. Errors it does not know blame the statement. */
 export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
-  if (!(error instanceof Error)) return 'statement';
+  if (!isErrorLike(error)) return 'statement';
   const code = codeOf(error);
   if (code === undefined) return classesByMessage[error.message] ?? 'statement';
   return classesByCode.find(([pattern]) => pattern.test(code))?.[1] ?? 'statement';
@@ -82,5 +82,12 @@ export function accusesNode(errorClass: DatabaseErrorClass): boolean {
 
 /** SQLSTATE or system error code. */
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return isErrorLike(error) && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Not by instanceof: errors of Node itself may come from another realm. */
+function isErrorLike(error: unknown): error is { readonly message: string; readonly code?: unknown } {
+  return (
+    typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
+  );
 }

@@ -14,8 +14,18 @@ export interface MonitorSettings extends Pick<ConnectionSettings, 'tls'> {
   readonly probeTable: string;
 }
 
+/** Somebody who looks at a node when asked to. */
+export interface NodeObserver {
+  readonly name: string;
+  /** Told when the way to the node breaks between two looks. */
+  onLost: (failure: ConnectionFailure) => void;
+  /** @returns undefined if the node is there but says nothing of itself, because it is overloaded */
+  probe(): Promise<Observation | undefined>;
+  close(): void;
+}
+
 /** Looks at one node over a connection of its own, so that a crowd at the pools cannot make a node look dead. */
-export class NodeMonitor {
+export class NodeMonitor implements NodeObserver {
   readonly name: string;
   readonly #address: NodeAddress;
   readonly #credentials: CredentialSource;
@@ -23,7 +33,6 @@ export class NodeMonitor {
   readonly #clock: TimerClock;
   #connection: Connection | undefined;
   #generationId: string | undefined;
-  /** Told when the connection breaks between two probes. */
   onLost: (failure: ConnectionFailure) => void = () => undefined;
 
   constructor(
@@ -39,10 +48,7 @@ export class NodeMonitor {
     this.#clock = clock;
   }
 
-  /**
-   * Asks the node who it is; never takes longer than the time for a probe.
-   * @returns undefined if the node is there but says nothing of itself, because it is overloaded
-   */
+  /** Asks the node who it is; never takes longer than the time for a probe. */
   async probe(): Promise<Observation | undefined> {
     const askedAtMs = this.#clock.monotonicMs();
     const cancel = this.#clock.after(this.#settings.probeTimeoutMs, () => {

@@ -17,7 +17,7 @@ export class PrimaryWaiters {
 
   /** @throws {DatabaseUnavailableError} after `waitMs`; the signal's reason if it aborts */
   wait(waitMs: number, signal: AbortSignal | undefined): Promise<string> {
-    if (waitMs <= 0) throw databaseUnavailable();
+    if (waitMs <= 0) return Promise.reject(databaseUnavailable());
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#waiters.delete(waiter);

@@ -5,7 +5,6 @@ import { systemClock } from '../../../shared/clock.js';
 import { ConnectionManager } from '../../../shared/database/connection-manager.js';
 import { IdempotentRunner } from '../../../store-service/services/idempotent-runner.js';
 import { type Body, newStoreBody, uniqueCode } from '../../helpers/store-samples.js';
-import { recordingLogger } from '../../helpers/test-app.js';
 import { type Caller, TestService } from '../../helpers/test-service.js';
 
 let service: TestService;
@@ -247,7 +246,7 @@ describe('the sweep', () => {
     );
     const key = randomUUID();
     await post(newStoreBody(), key).expect(201);
-    const database = new ConnectionManager(service.config.database, recordingLogger().logger);
+    const database = new ConnectionManager(service.config.database, { probeTable: 'stores' });
     await database.start();
     const runner = new IdempotentRunner(database, systemClock);
     expect(await runner.forgetExpired()).toBeGreaterThanOrEqual(2500);
