@@ -30,12 +30,13 @@ export async function listContactsToRewrap(
   return rows;
 }
 
-/** Any contact; undefined when there is none. */
-export async function findAnyContact(db: Queryable): Promise<EncryptedField | undefined> {
+/** Some contacts, in no order. */
+export async function sampleContacts(db: Queryable, limit: number): Promise<EncryptedField[]> {
   const { rows } = await db.query<{ contact: EncryptedField }>(
-    'SELECT contact FROM stores WHERE contact IS NOT NULL LIMIT 1',
+    'SELECT contact FROM stores WHERE contact IS NOT NULL LIMIT $1',
+    [limit],
   );
-  return rows[0]?.contact;
+  return rows.map(({ contact }) => contact);
 }
 
 /** Puts fresh envelopes in the place of the former ones; one that was changed meanwhile is left as it is. */

@@ -3,7 +3,7 @@ import type { EncryptedField } from '../../shared/services/field-cipher.js';
 import type { EnvelopedField } from '../../shared/services/field-encryption.js';
 import {
   countContactsToRewrap,
-  findAnyContact,
+  sampleContacts,
   listContactsToRewrap,
   replaceContacts,
   type StoredContact,
@@ -26,6 +26,8 @@ export interface RewrapResult {
 }
 
 const batchSize = 1_000;
+/** One damaged contact must not hide what the others tell. */
+const sampleSize = 100;
 const beforeAllIds = '00000000-0000-0000-0000-000000000000';
 
 /**
@@ -63,12 +65,12 @@ export class ContactRewrap {
     }
   }
 
-  /** What wrapped keys of the newest version begin with, such as `vault:v3:`: asked of Vault by way of one contact. */
+  /** What wrapped keys of the newest version begin with, such as `vault:v3:`: asked of Vault by way of some contacts. */
   async #currentPrefix(): Promise<string | undefined> {
-    const sample = await this.#database.transaction((tx) => findAnyContact(tx));
-    if (!sample) return undefined;
-    const [fresh] = await this.#rewrapper.rewrapMany([sample]);
-    const prefix = /^[a-z]+:v\d+:/.exec(fresh?.key ?? '')?.[0];
+    const sample = await this.#database.transaction((tx) => sampleContacts(tx, sampleSize));
+    if (sample.length === 0) return undefined;
+    const fresh = await this.#rewrapper.rewrapMany(sample);
+    const prefix = /^[a-z]+:v\d+:/.exec(fresh.find((field) => field)?.key ?? '')?.[0];
     if (prefix === undefined) throw new Error('Vault does not say which version of its key is the newest');
     return prefix;
   }

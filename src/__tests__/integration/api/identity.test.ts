@@ -9,7 +9,7 @@ import {
 import { type Principal, type Role, roles } from '../../../shared/services/authenticator.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { makeApp } from '../../helpers/test-app.js';
-import { makeApiKey, TestService, tokenOf } from '../../helpers/test-service.js';
+import { forgedKey, TestService, tokenOf } from '../../helpers/test-service.js';
 
 let service: TestService;
 
@@ -45,8 +45,8 @@ describe('a request without a good credential', () => {
     ['a scheme without a token', 'Bearer'],
     ['two tokens', 'Bearer one two'],
     ['a token that is no key', 'Bearer nonsense'],
-    ['an unknown id', `Bearer ${makeApiKey('nobody', 'admin').token}`],
-    ['a known id with another secret', `Bearer ${makeApiKey('test-operator', 'operator').token}`],
+    ['an unknown id', `Bearer ${forgedKey('nobody')}`],
+    ['a known id with another secret', `Bearer ${forgedKey('test-operator')}`],
     ["another id with an operator's secret", `Bearer spk_test-admin_${secret}`],
     ['a key cut short', `Bearer ${tokenOf('operator').slice(0, -1)}`],
   ])('is 401 with WWW-Authenticate: %s', async (_name, header) => {

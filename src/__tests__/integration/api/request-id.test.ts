@@ -11,11 +11,11 @@ afterAll(() => service.stop());
 
 const uuidv7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** The log lines of one request. */
+/** The access log's lines of one request. */
 function linesOf(requestId: string): Record<string, unknown>[] {
   return service.logLines
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter((line) => line['http.request.id'] === requestId);
+    .filter((line) => line['http.request.id'] === requestId && line['http.request.method'] !== undefined);
 }
 
 describe('X-Request-Id', () => {
