@@ -33,7 +33,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const portWasTaken = wanted !== 0 && !(await isPortFree(wanted, host));
   const port = portWasTaken ? await findFreePort(host) : wanted;
   const config = loadConfig({
-    ...withoutSecrets(options.inherited),
+    ...withoutOtherParts(options.inherited),
     ...options.environment,
     HOST: host,
     PORT: String(port),
@@ -66,10 +66,14 @@ export async function checkHost(host: string): Promise<void> {
   }
 }
 
-/** The environment may hold the secrets of a real deployment; the stack has its own. */
-function withoutSecrets(environment: EnvironmentVariables): EnvironmentVariables {
+/**
+ * The environment may hold the secrets of a real deployment; the stack has its own. And it alone says how its Vault is
+ * used, whichever that is.
+ */
+function withoutOtherParts(environment: EnvironmentVariables): EnvironmentVariables {
   const secret = new Set(secretNames.flatMap((name) => [name, `${name}_FILE`]));
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !secret.has(name)));
+  const isKept = (name: string): boolean => !secret.has(name) && !/^VAULT_|^DATABASE_FALLBACK_/.test(name);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isKept(name)));
 }
 
 /** Keeps the log of the run before, for whoever wonders why it ended. */

@@ -7,6 +7,8 @@ import { UsageError } from './options.js';
 export const DATA_FILES = {
   environment: 'dev.json',
   secrets: 'secrets.json',
+  transitKey: 'transit-key.json',
+  vaultProcess: 'vault-process.json',
   lock: 'dev.lock',
   logs: 'logs',
 } as const;
@@ -32,8 +34,8 @@ export async function openDataDir(path: string): Promise<string> {
 
 /** Deletes what the stack made, and nothing else: DATA_DIR may be a folder with other things in it. */
 export async function emptyDataDir(folder: string): Promise<void> {
-  const { environment, secrets, logs } = DATA_FILES;
-  for (const name of [environment, secrets, logs]) {
+  const { environment, secrets, transitKey, vaultProcess, logs } = DATA_FILES;
+  for (const name of [environment, secrets, transitKey, vaultProcess, logs]) {
     await rm(join(folder, name), { recursive: true, force: true });
   }
   await mkdir(join(folder, logs));

@@ -12,8 +12,8 @@ export interface DevEnvironment {
   readonly keys: Readonly<Record<Role, string>>;
   /** Connection strings of the owner of the schema. */
   readonly database: { readonly primary: string; readonly replica: string };
-  /** The development Vault, where the stack has one. */
-  readonly vault?: { readonly addr: string; readonly token: string };
+  /** With the root token. */
+  readonly vault: { readonly addr: string; readonly token: string };
 }
 
 const pathIn = (dataDir: string): string => join(dataDir, DATA_FILES.environment);

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Joi from 'joi';
@@ -12,15 +12,12 @@ export interface DevSecrets {
   /** A bearer token for each role. */
   readonly keys: Readonly<Record<Role, string>>;
   /** 32 bytes, base64. */
-  readonly fieldEncryptionKey: string;
-  /** 32 bytes, base64. */
   readonly signingKey: string;
 }
 
 const token = (role: Role) => Joi.string().pattern(new RegExp(`^spk_dev-${role}_[\\w-]{43}$`));
 const schema = Joi.object<DevSecrets>({
   keys: Joi.object(Object.fromEntries(roles.map((role) => [role, token(role).required()]))).required(),
-  fieldEncryptionKey: Joi.string().required(),
   signingKey: Joi.string().required(),
 });
 
@@ -40,7 +37,7 @@ function parseSecrets(path: string, text: string): DevSecrets {
     return Joi.attempt<Joi.ObjectSchema<DevSecrets>>(JSON.parse(text), schema);
   } catch (error) {
     // Not the message of the error: it may quote what it found.
-    throw new Error(`${path} is damaged; --reset makes a new one, and starts from empty data`, {
+    throw new Error(`${path} is damaged or of an earlier version; --reset starts from empty data`, {
       cause: error,
     });
   }
@@ -50,17 +47,6 @@ function generateSecrets(): DevSecrets {
   const key = (role: Role): string => `spk_dev-${role}_${randomBytes(32).toString('base64url')}`;
   return {
     keys: { viewer: key('viewer'), operator: key('operator'), admin: key('admin') },
-    fieldEncryptionKey: randomBytes(32).toString('base64'),
     signingKey: randomBytes(32).toString('base64'),
   };
-}
-
-/** The API's variable API_KEYS: ids, roles and hashes, not the secrets. */
-export function apiKeysVariable(keys: DevSecrets['keys']): string {
-  return roles
-    .map((role) => {
-      const secret = keys[role].slice(`spk_dev-${role}_`.length);
-      return `dev-${role}:${role}:${createHash('sha256').update(secret).digest('hex')}`;
-    })
-    .join(',');
 }

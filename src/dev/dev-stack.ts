@@ -2,7 +2,8 @@ import type { EnvironmentVariables } from '../shared/config/config.js';
 import { checkHost, startApi, type RunningApi } from './api-stage.js';
 import { emptyDataDir, openDataDir } from './data-dir.js';
 import { removeDevEnvironment, writeDevEnvironment, type DevEnvironment } from './dev-environment.js';
-import { apiKeysVariable, openSecrets } from './dev-secrets.js';
+import { addressOf, databaseForVault, dropOldLogins } from './database-logins.js';
+import { openSecrets } from './dev-secrets.js';
 import { acquireInstanceLock } from './instance-lock.js';
 import type { DevOptions } from './options.js';
 import { postgresStages, WISHED_PORTS } from './postgres-stages.js';
@@ -14,13 +15,14 @@ import { Releasers } from '../shared/releasers.js';
 import { errorAfter } from './error-after.js';
 import type { StackView } from './stack-view.js';
 import type { Stage } from './stage.js';
+import { killVault, startVault, type RunningVault } from './vault-stage.js';
 
 export interface DevStackOptions extends Pick<DevOptions, 'dataDir' | 'host' | 'port' | 'reset'> {
   /** The person's environment variables: they reach the API, but for its secrets. */
   readonly inherited?: EnvironmentVariables;
   /** Aborted to give up before the stack is ready: what runs by then is stopped in order. */
   readonly stop?: AbortSignal;
-  /** Aborted when order takes too long: all Postgres processes are killed, which they survive. */
+  /** Aborted when order takes too long: all processes are killed, which the data survives. */
   readonly force?: AbortSignal;
 }
 
@@ -43,7 +45,7 @@ const API_GRACE_MS = 800;
 const POSTGRES_STOP_MS = 1_000;
 
 /**
- * Brings up the whole platform on this machine: database, migrations, API.
+ * Brings up the whole platform on this machine: database, migrations, Vault, API.
  * @throws {UsageError} if an option does not fit this machine
  * @throws {AlreadyRunningError} if another stack uses the data folder
  * @throws {StoppedError} if `stop` was aborted
@@ -65,27 +67,39 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
     lock.release();
   });
   await removeDevEnvironment(dataDir);
+  await killVault(dataDir);
+  options.force?.addEventListener('abort', () => void killVault(dataDir), { once: true });
 
   const cluster = await openCluster(dataDir, options);
   releasers.add('Postgres', () => cluster.stop('fast', POSTGRES_STOP_MS));
-  const { keys, fieldEncryptionKey, signingKey } = await openSecrets(dataDir);
+  const secrets = await openSecrets(dataDir);
+  const { keys } = secrets;
+  const inherited = options.inherited ?? {};
 
+  let vault: RunningVault | undefined;
+  const vaultStage: Stage = {
+    title: 'Vault',
+    start: async () => {
+      await dropOldLogins(cluster.primary);
+      const started = await startVault({ dataDir, inherited, secrets, database: databaseForVault(cluster) });
+      vault = started;
+      releasers.add('Vault', () => started.close());
+      return started.server.description;
+    },
+  };
   let api: RunningApi | undefined;
   const apiStage: Stage = {
     title: 'API',
     start: async () => {
-      const { primary, replica } = cluster.connectionStrings('app');
       const started = await startApi({
         host: options.host,
         port: options.port,
         dataDir,
-        inherited: options.inherited ?? {},
+        inherited,
         environment: {
           NODE_ENV: 'development',
-          DATABASE_URLS: `${primary},${replica}`,
-          API_KEYS: apiKeysVariable(keys),
-          FIELD_ENCRYPTION_KEY: fieldEncryptionKey,
-          SIGNING_KEY: signingKey,
+          DATABASE_URLS: cluster.nodes.map(addressOf).join(','),
+          ...vault?.environment,
           SHUTDOWN_GRACE_MS: String(API_GRACE_MS),
         },
       });
@@ -94,14 +108,20 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
       return `${started.url}${started.portWasTaken ? ` (port ${options.port} is taken)` : ''}`;
     },
   };
-  for (const stage of [...postgresStages(cluster), apiStage]) {
+  for (const stage of [...postgresStages(cluster), vaultStage, apiStage]) {
     throwIfStopped(options.stop);
     await view.stage(stage.title, () => stage.start());
   }
   throwIfStopped(options.stop);
-  if (!api) throw new Error('The stages did not include the API');
+  if (!api || !vault) throw new Error('The stages did not include Vault and the API');
 
-  const environment: DevEnvironment = { url: api.url, keys, database: cluster.connectionStrings('owner') };
+  const { address: addr, rootToken: token } = vault.server.access;
+  const environment: DevEnvironment = {
+    url: api.url,
+    keys,
+    database: cluster.connectionStrings('owner'),
+    vault: { addr, token },
+  };
   releasers.add('dev.json', () => removeDevEnvironment(dataDir));
   await writeDevEnvironment(dataDir, environment);
   let closed: Promise<void> | undefined;
@@ -109,7 +129,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
     ...environment,
     dataDir,
     logFile: api.logFile,
-    failure: firstCrash(cluster),
+    failure: Promise.race([firstCrash(cluster), vault.server.died]),
     close: () => (closed ??= releasers.releaseAll()),
   };
 }

@@ -23,7 +23,8 @@ export class UsageError extends Error {
 
 const MAX_SEED_COUNT = 1_000_000;
 
-export const usage = `Starts the whole platform on this machine: Postgres primary and replica, migrations, API.
+export const usage = `Starts the whole platform on this machine: Postgres primary and replica, migrations, Vault,
+API.
 
 Usage: npm run dev -- [options]
 
@@ -35,6 +36,8 @@ Environment:
   PORT          port of the API, 0 for a free one (default 3000)
   HOST          address that the API listens on (default 127.0.0.1)
   DATA_DIR      folder for data, keys and logs (default .data)
+  VAULT_ADDR    a Vault of yours to use, with VAULT_TOKEN, its root token; else bao or vault from
+                the PATH is started, or the development Vault where there is neither
 `;
 
 /**

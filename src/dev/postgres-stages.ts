@@ -36,9 +36,6 @@ export function postgresStages(cluster: PostgresCluster): Stage[] {
       title: 'Migrations',
       start: async () => {
         const applied = await migrate({ connectionString: cluster.connectionStrings('owner').primary });
-        await cluster.primary.withAdmin((client) =>
-          client.query(`GRANT store_platform_rw TO ${client.escapeIdentifier(cluster.credentials.app.user)}`),
-        );
         // The API must not find a replica that does not know the schema yet.
         await cluster.waitForReplica();
         return applied.length === 0 ? 'up to date' : `applied ${applied.join(', ')}`;

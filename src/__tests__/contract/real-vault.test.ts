@@ -2,7 +2,7 @@ import { describe, it } from '@jest/globals';
 import { findRealVault } from './real-vault.js';
 import { describeVaultContract } from './vault.contract.js';
 
-const real = findRealVault(process.env);
+const real = await findRealVault(process.env);
 
 if (real) {
   describeVaultContract(real.name, real.start);

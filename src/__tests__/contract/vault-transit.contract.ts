@@ -16,6 +16,10 @@ export function describeTransitContract(context: () => ContractContext): void {
       });
     const encrypt = async (key: string, text: string): Promise<string> =>
       stringOf(dataOf(await call('encrypt', key, { plaintext: base64(text) }))['ciphertext']);
+    const backUp = async (key: string): Promise<string> => {
+      const { client, root } = context();
+      return stringOf(dataOf(await client.read(vaultPath(mount(), 'backup', key), root))['backup']);
+    };
     /** Vault answers 200 to a batch with a bad item, OpenBao 400; both carry all results. */
     const batch = async (action: string, key: string, items: readonly Json[]): Promise<Json[]> => {
       const reply = await call(action, key, { batch_input: items }, (status) => status === 400);
@@ -178,6 +182,68 @@ export function describeTransitContract(context: () => ContractContext): void {
       const tooNew = call('keys', 'bounded/config', { min_decryption_version: 5 });
       expect((await failureOf(tooNew)).status).toBe(400);
       expect((await failureOf(call('keys', 'unknown/rotate', {}))).status).toBe(400);
+    });
+
+    it('backs up a key that permits it, and restores it under its own or another name', async () => {
+      await call('keys', 'kept', { exportable: true, allow_plaintext_backup: true, type: 'aes256-gcm96' });
+      const old = await encrypt('kept', 'first');
+      await call('keys', 'kept/rotate', {});
+      const recent = await encrypt('kept', 'second');
+      const backup = await backUp('kept');
+
+      await call('restore', 'copy', { backup });
+      expect(dataOf(await call('decrypt', 'copy', { ciphertext: old }))).toEqual({
+        plaintext: base64('first'),
+      });
+      expect(dataOf(await call('decrypt', 'copy', { ciphertext: recent }))).toEqual({
+        plaintext: base64('second'),
+      });
+      expect(await encrypt('copy', 'x')).toMatch(/^vault:v2:/);
+      expect(await backUp('copy')).toEqual(expect.any(String));
+
+      await call('keys', 'kept/config', { deletion_allowed: true });
+      await context().client.delete(vaultPath(mount(), 'keys/kept'), context().root);
+      await context().client.write(vaultPath(mount(), 'restore'), { backup }, context().root);
+      expect(dataOf(await call('decrypt', 'kept', { ciphertext: recent }))).toEqual({
+        plaintext: base64('second'),
+      });
+    });
+
+    it('restores over a key that is there only by force', async () => {
+      await call('keys', 'forced', { exportable: true, allow_plaintext_backup: true });
+      const backup = await backUp('forced');
+      await call('keys', 'forced/rotate', {});
+      expect((await failureOf(call('restore', 'forced', { backup }))).status).toBe(500);
+      expect(await encrypt('forced', 'x')).toMatch(/^vault:v2:/);
+      expect((await call('restore', 'forced', { backup, force: true })).status).toBe(204);
+      expect(await encrypt('forced', 'x')).toMatch(/^vault:v1:/);
+    });
+
+    it('backs up no key that does not permit both export and plaintext backup: 500', async () => {
+      await call('keys', 'private', {});
+      expect((await failureOf(backUp('private'))).status).toBe(500);
+      await call('keys', 'private/config', { exportable: true });
+      expect((await failureOf(backUp('private'))).status).toBe(500);
+      await call('keys', 'private/config', { allow_plaintext_backup: true });
+      expect(await backUp('private')).toEqual(expect.any(String));
+      // For good: a permission is never taken back.
+      const key = dataOf(await call('keys', 'private/config', { exportable: false }));
+      expect(key).toMatchObject({ exportable: true, allow_plaintext_backup: true });
+      expect((await failureOf(backUp('unknown'))).status).toBe(500);
+    });
+
+    it.each([
+      ['nothing', {}, 400],
+      ['no base64 of JSON', { backup: 'nonsense' }, 500],
+      ['JSON that is no key', { backup: base64('hello') }, 500],
+    ])('restores no key from %s', async (_, body, status) => {
+      expect((await failureOf(call('restore', 'wrong', body))).status).toBe(status);
+    });
+
+    it('backs up by reading and restores by writing: 405 otherwise', async () => {
+      const { client, root } = context();
+      expect((await failureOf(call('backup', 'plain', {}))).status).toBe(405);
+      expect((await failureOf(client.read(vaultPath(mount(), 'restore/plain'), root))).status).toBe(405);
     });
 
     it('knows no reading of encrypt', async () => {

@@ -5,16 +5,32 @@ import { VaultFault } from '../engine.js';
 const ivBytes = 12;
 const tagBytes = 16;
 
+export interface KeyVersion {
+  /** 32 bytes. */
+  readonly key: Buffer;
+  readonly createdAtSeconds: number;
+}
+
 /** A named key with its versions; ciphertexts are `vault:v<version>:<base64 of iv, data, tag>`. */
 export class TransitKey {
   readonly name: string;
   minDecryptionVersion = 1;
   deletionAllowed = false;
-  readonly #versions: { readonly key: Buffer; readonly createdAtSeconds: number }[] = [];
+  exportable = false;
+  allowPlaintextBackup = false;
+  readonly #versions: KeyVersion[];
 
-  constructor(name: string, nowMs: number) {
+  constructor(name: string, versions: readonly KeyVersion[]) {
     this.name = name;
-    this.rotate(nowMs);
+    this.#versions = [...versions];
+  }
+
+  static create(name: string, nowMs: number): TransitKey {
+    return new TransitKey(name, [newVersion(nowMs)]);
+  }
+
+  get versions(): readonly KeyVersion[] {
+    return this.#versions;
   }
 
   get latestVersion(): number {
@@ -22,7 +38,7 @@ export class TransitKey {
   }
 
   rotate(nowMs: number): void {
-    this.#versions.push({ key: randomBytes(32), createdAtSeconds: Math.floor(nowMs / 1000) });
+    this.#versions.push(newVersion(nowMs));
   }
 
   /** @throws {VaultFault} 400 if the plaintext is not base64 */
@@ -68,11 +84,11 @@ export class TransitKey {
       .map(({ createdAtSeconds }, index) => [String(index + 1), createdAtSeconds] as const)
       .slice(this.minDecryptionVersion - 1);
     return {
-      allow_plaintext_backup: false,
+      allow_plaintext_backup: this.allowPlaintextBackup,
       auto_rotate_period: 0,
       deletion_allowed: this.deletionAllowed,
       derived: false,
-      exportable: false,
+      exportable: this.exportable,
       imported_key: false,
       keys: Object.fromEntries(usable),
       latest_version: this.latestVersion,
@@ -94,6 +110,11 @@ export class TransitKey {
     return found.key;
   }
 }
+
+const newVersion = (nowMs: number): KeyVersion => ({
+  key: randomBytes(32),
+  createdAtSeconds: Math.floor(nowMs / 1000),
+});
 
 /** Go decodes strictly where Node skips what it does not know. */
 function decodeBase64(text: string): Buffer {

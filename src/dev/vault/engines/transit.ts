@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Engine, EngineReply, EngineRequest, Fields } from '../engine.js';
-import { notFound, unsupported, VaultFault } from '../engine.js';
+import { notFound, unsupported, VaultFault, wrapped } from '../engine.js';
 import { integer, records, text } from '../fields.js';
+import { readBackup, writeBackup } from './transit-backup.js';
 import { TransitKey } from './transit-key.js';
 
-/** Encryption as a service: the keys never leave. */
+/** Encryption as a service: the keys never leave, unless a key was made for it. */
 export class TransitEngine implements Engine {
   /** Status of a batch in which an item failed: OpenBao says 400, some versions of Vault 200. Both carry results. */
   partialFailureStatus: 200 | 400 = 400;
@@ -26,6 +27,8 @@ export class TransitEngine implements Engine {
     const [action = '', ...rest] = path.split('/');
     if (action === 'keys') return this.#handleKeys(operation, rest, body);
     const isWrite = operation === 'create' || operation === 'update';
+    if (action === 'backup' && operation === 'read') return this.#backup(rest[0] ?? '');
+    if (action === 'restore' && isWrite) return this.#restore(rest[0], body);
     const known = ['encrypt', 'decrypt', 'rewrap', 'datakey'].includes(action);
     if (!known || !isWrite) throw unsupported();
     const [first = '', second = ''] = rest;
@@ -58,6 +61,23 @@ export class TransitEngine implements Engine {
     return { data: { ...key.encrypt(plaintext), ...(kind === 'plaintext' && { plaintext }) } };
   }
 
+  #backup(name: string): EngineReply {
+    const key = this.#keys.get(name);
+    if (!key) throw new VaultFault(500, wrapped(`key "${name}" not found`));
+    return { data: { backup: writeBackup(key, this.#clock.now()) } };
+  }
+
+  #restore(name: string | undefined, body: Fields): EngineReply {
+    const backup = text(body, 'backup');
+    if (backup === undefined) throw new VaultFault(400, "'backup' must be supplied");
+    const key = readBackup(backup, name);
+    if (this.#keys.has(key.name) && body['force'] !== true) {
+      throw new VaultFault(500, wrapped(`key "${key.name}" already exists`));
+    }
+    this.#keys.set(key.name, key);
+    return {};
+  }
+
   #handleKeys(operation: string, [name, action]: readonly string[], body: Fields): EngineReply {
     if (operation === 'list') {
       if (this.#keys.size === 0) throw notFound();
@@ -70,7 +90,7 @@ export class TransitEngine implements Engine {
       return { data: key.describe() };
     }
     if (operation === 'delete') return this.#delete(key);
-    if (action === undefined) return { data: (key ?? this.#create(name)).describe() };
+    if (action === undefined) return { data: (key ?? this.#create(name, body)).describe() };
     if (!key) throw new VaultFault(400, `no existing key named ${name} could be found`);
     if (action === 'rotate') key.rotate(this.#clock.now().getTime());
     else if (action === 'config') configure(key, body);
@@ -87,8 +107,9 @@ export class TransitEngine implements Engine {
     return {};
   }
 
-  #create(name: string): TransitKey {
-    const key = new TransitKey(name, this.#clock.now().getTime());
+  #create(name: string, body: Fields = {}): TransitKey {
+    const key = TransitKey.create(name, this.#clock.now().getTime());
+    permitBackup(key, body);
     this.#keys.set(name, key);
     return key;
   }
@@ -104,6 +125,13 @@ function configure(key: TransitKey, body: Fields): void {
   }
   key.minDecryptionVersion = Math.max(version ?? key.minDecryptionVersion, 1);
   if (typeof body['deletion_allowed'] === 'boolean') key.deletionAllowed = body['deletion_allowed'];
+  permitBackup(key, body);
+}
+
+/** What was permitted once stays so. */
+function permitBackup(key: TransitKey, body: Fields): void {
+  if (body['exportable'] === true) key.exportable = true;
+  if (body['allow_plaintext_backup'] === true) key.allowPlaintextBackup = true;
 }
 
 function transform(action: string, key: TransitKey, item: Fields): Fields {
