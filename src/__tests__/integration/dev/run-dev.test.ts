@@ -7,7 +7,8 @@ import { findServerProcessesBelow, signalProcess } from '../../../dev/postgres/s
 import { runDev } from '../../../dev/run-dev.js';
 import { waitUntil } from '../../../dev/wait-until.js';
 import { fakeTerminal, type FakeTerminal } from '../../helpers/fake-terminal.js';
-import { removeTemporaryFolders, useTemporaryFolder } from '../../helpers/temporary-folder.js';
+import { usePreparedDataDir } from '../../helpers/prepared-data-dir.js';
+import { removeTemporaryFolders } from '../../helpers/temporary-folder.js';
 
 interface Run {
   readonly dataDir: string;
@@ -20,7 +21,7 @@ interface Run {
 const runs: Run[] = [];
 
 async function run(argv: string[], env: Record<string, string> = {}, isTTY = false): Promise<Run> {
-  const dataDir = env['DATA_DIR'] ?? (await useTemporaryFolder());
+  const dataDir = env['DATA_DIR'] ?? (await usePreparedDataDir());
   const events = new EventEmitter();
   const [stdout, stderr] = [fakeTerminal({ isTTY }), fakeTerminal({ isTTY })];
   const exitCode = runDev({ argv, env: { PORT: '0', DATA_DIR: dataDir, ...env }, stdout, stderr, events });
