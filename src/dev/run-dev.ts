@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from './error-code.js';
-import { AlreadyRunningError } from './instance-lock.js';
 import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
 import { PlainView } from './plain-view.js';
 import { renderReadyBlock } from './ready-block.js';
@@ -40,7 +39,7 @@ export async function runDev(dev: DevProcess): Promise<number> {
     }
     return await Promise.race([runStack(options, dev.env, viewFor(dev), control), forcedStop(control)]);
   } catch (error) {
-    dev.stderr.write(`${describe(error)}\n`);
+    dev.stderr.write(`${messageOf(error)}\n`);
     if (error instanceof UsageError) return UsageError.exitCode;
     return error instanceof StoppedError ? INTERRUPTED : 1;
   } finally {
@@ -122,13 +121,4 @@ async function forcedStop({ force }: StopControl): Promise<number> {
   });
   await delay(FORCED_STOP_MS);
   return INTERRUPTED;
-}
-
-/** With the reason, which may say what to do about it. */
-function describe(error: unknown): string {
-  const message = messageOf(error);
-  const isComplete = error instanceof StoppedError || error instanceof AlreadyRunningError;
-  if (isComplete || !(error instanceof Error) || error.cause === undefined) return message;
-  const cause = messageOf(error.cause);
-  return message.includes(cause) ? message : `${message}: ${cause}`;
 }
