@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from './error-code.js';
@@ -22,8 +21,6 @@ export interface DevProcess extends StopSources {
 
 const INTERRUPTED = 130;
 const MIN_COLUMNS = 40;
-/** After a kill, the rest of an orderly stop is quick or will never come. */
-const FORCED_STOP_MS = 500;
 
 /**
  * `npm run dev`, from arguments to exit code: 0 after a stop that was asked for, 64 for bad arguments, 130 when
@@ -115,10 +112,7 @@ async function seed(stack: DevStack, count: number, view: StackView, stop: Abort
   }
 }
 
-async function forcedStop({ force }: StopControl): Promise<number> {
-  await new Promise((resolve) => {
-    force.addEventListener('abort', resolve, { once: true });
-  });
-  await delay(FORCED_STOP_MS);
+async function forcedStop({ lost }: StopControl): Promise<number> {
+  await lost;
   return INTERRUPTED;
 }
