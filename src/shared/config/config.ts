@@ -89,6 +89,7 @@ function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<
 const explanations: Readonly<Record<string, string>> = {
   'any.required': 'is required',
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
+  apiKeysRepeated: 'must name each id once',
   connectionStrings: 'must be connection strings like postgresql://user:password@host:5432/database',
 };
 

@@ -14,9 +14,14 @@ const connectionStrings = Joi.string().custom((value: string, helpers) => {
     : helpers.error('connectionStrings');
 });
 
-const apiKeys = Joi.string().pattern(
-  /^[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64}(,[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64})*$/,
-);
+const apiKeys = Joi.string()
+  .pattern(
+    /^[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64}(,[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64})*$/,
+  )
+  .custom((value: string, helpers) => {
+    const ids = value.split(',').map((record) => record.split(':', 1)[0]);
+    return new Set(ids).size === ids.length ? value : helpers.error('apiKeysRepeated');
+  });
 
 const milliseconds = Joi.number().integer().min(1).max(3_600_000);
 const count = Joi.number().integer().min(1).max(10_000_000);

@@ -76,8 +76,9 @@ export class ConnectionManager implements Database {
   /** Asks every node for its role, once however many ask at a time. */
   discover(): Promise<void> {
     this.#discovery ??= Promise.all(this.#nodes.map((node) => this.#probe(node)))
-      .then(() => {
-        this.#refuseTwoPrimaries();
+      .then((roles) => {
+        // all at once: while answers are still coming in, one of two primaries would look like the only one
+        this.#assignRoles(roles);
       })
       .finally(() => {
         this.#discovery = undefined;
@@ -102,8 +103,8 @@ export class ConnectionManager implements Database {
     }
   }
 
-  async #probe(node: Node): Promise<void> {
-    const role = await node.pool
+  async #probe(node: Node): Promise<NodeRole> {
+    return node.pool
       .withClient((client) =>
         client.query<{ inRecovery: boolean }>('SELECT pg_is_in_recovery() AS "inRecovery"'),
       )
@@ -113,6 +114,24 @@ export class ConnectionManager implements Database {
         // our own crowd at the pool says nothing of the node
         return isUnavailable(error) ? 'down' : node.role;
       });
+  }
+
+  /** Two nodes that take writes will drift apart: better no write than one that is lost later. */
+  #assignRoles(roles: readonly NodeRole[]): void {
+    const hasOnePrimary = roles.filter((role) => role === 'primary').length < 2;
+    for (const [index, node] of this.#nodes.entries()) {
+      const role = roles[index] ?? 'unknown';
+      this.#assignRole(node, role === 'primary' && !hasOnePrimary ? 'unknown' : role);
+    }
+    if (hasOnePrimary) return;
+    this.#logger.error('Several database nodes say that they are the primary: writes are refused', {
+      'database.nodes': this.#nodes
+        .filter((_node, index) => roles[index] === 'primary')
+        .map(({ pool }) => pool.name),
+    });
+  }
+
+  #assignRole(node: Node, role: NodeRole): void {
     if (role === node.role) return;
     this.#logger.info('A database node has a new role', {
       'database.node': node.pool.name,
@@ -120,16 +139,6 @@ export class ConnectionManager implements Database {
       'database.previous_role': node.role,
     });
     node.role = role;
-  }
-
-  /** Two nodes that take writes will drift apart: better no write than one that is lost later. */
-  #refuseTwoPrimaries(): void {
-    const primaries = this.#nodes.filter(({ role }) => role === 'primary');
-    if (primaries.length < 2) return;
-    this.#logger.error('Several database nodes say that they are the primary: writes are refused', {
-      'database.nodes': primaries.map(({ pool }) => pool.name),
-    });
-    for (const node of primaries) node.role = 'unknown';
   }
 
   #nodeAs(role: NodeRole): Node | undefined {

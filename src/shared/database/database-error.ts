@@ -23,7 +23,8 @@ export type DatabaseErrorClass =
 /** SQLSTATE classes and codes (PostgreSQL documentation, appendix A), then codes of Node's sockets. */
 const classesByCode: readonly (readonly [RegExp, DatabaseErrorClass])[] = [
   [/^08...$/, 'connection'],
-  [/^57P0[1-4]$/, 'connection'],
+  [/^57P0[1-5]$/, 'connection'],
+  [/^25P0[34]$/, 'connection'],
   [/^28(000|P01)$/, 'connection'],
   [/^25006$/, 'read_only'],
   [/^53300$/, 'overload'],
@@ -93,6 +94,13 @@ export function translateDatabaseError(error: unknown): unknown {
         ? new UniqueViolationError(String(error.constraint), error)
         : error;
   }
+}
+
+/** The same for an error met while connecting: whatever it is, that node cannot be used. */
+export function translateConnectError(error: unknown): unknown {
+  return classifyDatabaseError(error) === 'statement'
+    ? databaseUnavailable(error)
+    : translateDatabaseError(error);
 }
 
 export function databaseUnavailable(cause?: unknown): DependencyUnavailableError {

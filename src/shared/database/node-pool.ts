@@ -1,8 +1,14 @@
+import { Socket } from 'node:net';
 import pg from 'pg';
 import type { DatabaseConfig } from '../config/config.js';
 import { OverloadedError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
-import { breaksClient, classifyDatabaseError, translateDatabaseError } from './database-error.js';
+import {
+  breaksClient,
+  translateConnectError,
+  classifyDatabaseError,
+  translateDatabaseError,
+} from './database-error.js';
 import type { Queryable, QueryResult } from './queryable.js';
 
 type PoolSettings = Omit<DatabaseConfig, 'urls' | 'checkIntervalMs'>;
@@ -14,6 +20,7 @@ export class NodePool {
   readonly #pool: pg.Pool;
   readonly #maxWaiting: number;
   readonly #logger: Logger;
+  readonly #sockets = new Set<Socket>();
 
   constructor(url: string, settings: PoolSettings, logger: Logger) {
     const { host, pathname } = new URL(url);
@@ -22,6 +29,7 @@ export class NodePool {
     this.#maxWaiting = settings.maxWaiting;
     this.#pool = new pg.Pool({
       connectionString: url,
+      stream: () => this.#openSocket(),
       max: settings.poolSize,
       connectionTimeoutMillis: settings.connectTimeoutMs,
       statement_timeout: settings.statementTimeoutMs,
@@ -62,7 +70,10 @@ export class NodePool {
     }
   }
 
-  /** Waits for the clients in use, but no longer than `graceMs`. */
+  /**
+   * Waits for the clients in use, but no longer than `graceMs`; then their connections are cut. The same holds for
+   * idle ones, whose goodbye a node that hangs never answers.
+   */
   async close(graceMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
@@ -70,13 +81,20 @@ export class NodePool {
     });
     await Promise.race([this.#pool.end(), deadline]);
     clearTimeout(timer);
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #openSocket(): Socket {
+    const socket = new Socket();
+    this.#sockets.add(socket);
+    return socket.once('close', () => this.#sockets.delete(socket));
   }
 
   async #connect(): Promise<pg.PoolClient> {
     try {
       return await this.#pool.connect();
     } catch (error) {
-      throw translateDatabaseError(error);
+      throw translateConnectError(error);
     }
   }
 }
