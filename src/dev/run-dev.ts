@@ -1,8 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from './error-code.js';
-import { AlreadyRunningError } from './instance-lock.js';
 import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
 import { PlainView } from './plain-view.js';
 import { renderReadyBlock } from './ready-block.js';
@@ -23,8 +21,6 @@ export interface DevProcess extends StopSources {
 
 const INTERRUPTED = 130;
 const MIN_COLUMNS = 40;
-/** After a kill, the rest of an orderly stop is quick or will never come. */
-const FORCED_STOP_MS = 500;
 
 /**
  * `npm run dev`, from arguments to exit code: 0 after a stop that was asked for, 64 for bad arguments, 130 when
@@ -40,7 +36,7 @@ export async function runDev(dev: DevProcess): Promise<number> {
     }
     return await Promise.race([runStack(options, dev.env, viewFor(dev), control), forcedStop(control)]);
   } catch (error) {
-    dev.stderr.write(`${describe(error)}\n`);
+    dev.stderr.write(`${messageOf(error)}\n`);
     if (error instanceof UsageError) return UsageError.exitCode;
     return error instanceof StoppedError ? INTERRUPTED : 1;
   } finally {
@@ -116,19 +112,7 @@ async function seed(stack: DevStack, count: number, view: StackView, stop: Abort
   }
 }
 
-async function forcedStop({ force }: StopControl): Promise<number> {
-  await new Promise((resolve) => {
-    force.addEventListener('abort', resolve, { once: true });
-  });
-  await delay(FORCED_STOP_MS);
+async function forcedStop({ lost }: StopControl): Promise<number> {
+  await lost;
   return INTERRUPTED;
-}
-
-/** With the reason, which may say what to do about it. */
-function describe(error: unknown): string {
-  const message = messageOf(error);
-  const isComplete = error instanceof StoppedError || error instanceof AlreadyRunningError;
-  if (isComplete || !(error instanceof Error) || error.cause === undefined) return message;
-  const cause = messageOf(error.cause);
-  return message.includes(cause) ? message : `${message}: ${cause}`;
 }

@@ -17,6 +17,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const ANCESTORS_CHECK_MS = 250;
 /** Ctrl-C is promised to take 5 s at most; a kill takes the rest. */
 const ORDERLY_STOP_MS = 4_000;
+/** After a kill, the rest of an orderly stop is quick or will never come. */
+const FORCED_STOP_MS = 500;
 
 /**
  * Turns everything that ends the stack into two signals: `stop` in order, and `force` when the person asks a second
@@ -24,18 +26,20 @@ const ORDERLY_STOP_MS = 4_000;
  */
 export class StopControl {
   readonly requested: Promise<StopRequest>;
+  /** Resolves when not even force has brought an end: nothing more is worth waiting for. */
+  readonly lost: Promise<undefined>;
   readonly #stop = new AbortController();
   readonly #force = new AbortController();
   readonly #sources: StopSources;
   readonly #ancestorsCheck: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  #resolve: (request: StopRequest) => void = () => undefined;
+  #resolveRequested: (request: StopRequest) => void;
+  #resolveLost: (value: undefined) => void;
 
   constructor(sources: StopSources) {
     this.#sources = sources;
-    this.requested = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
+    ({ promise: this.requested, resolve: this.#resolveRequested } = Promise.withResolvers<StopRequest>());
+    ({ promise: this.lost, resolve: this.#resolveLost } = Promise.withResolvers<undefined>());
     for (const signal of SIGNALS) sources.events.on(signal, this.#onSignal);
     sources.events.on('uncaughtException', this.#onException);
     this.#ancestorsCheck = this.#watchAncestors(sources.ancestors);
@@ -52,10 +56,8 @@ export class StopControl {
   request(request: StopRequest): void {
     if (this.stop.aborted) return;
     this.#stop.abort();
-    this.#deadline = setTimeout(() => {
-      this.#force.abort();
-    }, ORDERLY_STOP_MS);
-    this.#resolve(request);
+    this.#deadline = setTimeout(this.#onDeadline, ORDERLY_STOP_MS);
+    this.#resolveRequested(request);
   }
 
   /** Listens no longer: signals do again what they do by default. */
@@ -67,8 +69,15 @@ export class StopControl {
   }
 
   readonly #onSignal = (): void => {
-    if (this.stop.aborted) this.#force.abort();
+    if (this.stop.aborted) this.#onDeadline();
     else this.request({});
+  };
+
+  readonly #onDeadline = (): void => {
+    if (this.force.aborted) return;
+    this.#force.abort();
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(this.#resolveLost, FORCED_STOP_MS, undefined);
   };
 
   readonly #onException = (error: Error): void => {

@@ -18,7 +18,7 @@ export class Releasers {
       try {
         await next.release();
       } catch (error) {
-        errors.push(new Error(`${next.name} could not be stopped`, { cause: error }));
+        errors.push(new Error(`${next.name} could not be stopped: ${messageOf(error)}`, { cause: error }));
       }
     }
     if (errors.length > 0) throw errors[0];

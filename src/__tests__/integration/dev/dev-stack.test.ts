@@ -13,6 +13,7 @@ import { withClient } from '../../../dev/postgres/admin-client.js';
 import { findServerProcessesBelow, signalProcess } from '../../../dev/postgres/server-processes.js';
 import type { StackView } from '../../../dev/stack-view.js';
 import { waitUntil } from '../../../dev/wait-until.js';
+import { usePreparedDataDir } from '../../helpers/prepared-data-dir.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { removeTemporaryFolders, useTemporaryFolder } from '../../helpers/temporary-folder.js';
 
@@ -83,7 +84,7 @@ describe('a development stack', () => {
   });
 
   it('begins anew on a reset, and leaves alone in the folder what is not its own', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     const first = await start({ dataDir });
     await createStore(first);
     await first.close();
@@ -94,7 +95,7 @@ describe('a development stack', () => {
   });
 
   it('says at which secrets it cannot start, and starts after a reset', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     await writeFile(join(dataDir, 'secrets.json'), '{"keys":{}}');
     await expect(start({ dataDir })).rejects.toThrow(/secrets\.json is damaged; --reset makes a new one/);
     await start({ dataDir, reset: true });
@@ -105,7 +106,7 @@ describe('a development stack', () => {
     await once(occupant, 'listening');
     const { port } = occupant.address() as AddressInfo;
     const output = new PassThrough({ encoding: 'utf8' });
-    const options = { dataDir: await useTemporaryFolder(), host: '127.0.0.1', port, reset: false };
+    const options = { dataDir: await usePreparedDataDir(), host: '127.0.0.1', port, reset: false };
     try {
       const stack = await startDevStack(options, new PlainView(output));
       stacks.push(stack);
@@ -118,7 +119,7 @@ describe('a development stack', () => {
 
   it('keeps to its own secrets whatever the environment holds, and takes the rest from there', async () => {
     const stack = await start({
-      dataDir: await useTemporaryFolder(),
+      dataDir: await usePreparedDataDir(),
       inherited: {
         API_KEYS_FILE: '/nowhere',
         SIGNING_KEY: 'real',
@@ -131,7 +132,7 @@ describe('a development stack', () => {
   });
 
   it('runs once on a data folder: a second one is told where the first is', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     const stack = await start({ dataDir });
     const second = start({ dataDir });
     await expect(second).rejects.toThrow(AlreadyRunningError);
@@ -140,7 +141,7 @@ describe('a development stack', () => {
   });
 
   it('is found to be starting by a second one', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     let second: Promise<DevStack> | undefined;
     const view: StackView = {
       progress: () => ({ advance: () => undefined, stop: () => undefined }),
@@ -159,13 +160,13 @@ describe('a development stack', () => {
     ['an address of another machine', { host: '192.0.2.1' }, "HOST is '192.0.2.1'"],
     ['a data folder below a file', { dataDir: '/dev/null/data' }, "DATA_DIR is '/dev/null/data'"],
   ])('refuses %s', async (_name, options, message) => {
-    const starting = start({ dataDir: await useTemporaryFolder(), ...options });
+    const starting = start({ dataDir: await usePreparedDataDir(), ...options });
     await expect(starting).rejects.toThrow(UsageError);
     await expect(starting).rejects.toThrow(message);
   });
 
   it('gives everything back when a stage fails', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     const failing = start({ dataDir, inherited: { LOG_LEVEL: 'loud' } });
     await expect(failing).rejects.toThrow('LOG_LEVEL');
     expect(await findServerProcessesBelow(dataDir)).toEqual([]);
@@ -173,7 +174,7 @@ describe('a development stack', () => {
   });
 
   it('tells which part has died', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     const stack = await start({ dataDir });
     const postmaster = Number(
       (await readFile(join(dataDir, 'postgres/node-2/postmaster.pid'), 'utf8')).split('\n')[0],
@@ -188,7 +189,7 @@ describe('a development stack', () => {
 
 describe('a stack that is told to stop while it starts', () => {
   it('stops after the stage at hand, in order', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     const stop = new AbortController();
     const titles: string[] = [];
     const view: StackView = {
@@ -207,7 +208,7 @@ describe('a stack that is told to stop while it starts', () => {
   });
 
   it('has its servers killed when it must, and starts again all the same', async () => {
-    const dataDir = await useTemporaryFolder();
+    const dataDir = await usePreparedDataDir();
     const force = new AbortController();
     const stack = await start({ dataDir, force: force.signal });
     await createStore(stack);

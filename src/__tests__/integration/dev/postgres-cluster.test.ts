@@ -7,9 +7,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { withClient } from '../../../dev/postgres/admin-client.js';
 import { PostgresCluster, type PostgresClusterOptions } from '../../../dev/postgres/postgres-cluster.js';
 import { preparePostgresRuntime, type PostgresRuntime } from '../../../dev/postgres/postgres-runtime.js';
-import { runProgram } from '../../../dev/postgres/run-program.js';
 import { findServerProcesses } from '../../../dev/postgres/server-processes.js';
 import { waitUntil } from '../../../dev/wait-until.js';
+import { copyFolder } from '../../helpers/prepared-data-dir.js';
 import {
   createTemporaryFolder,
   removeTemporaryFolders,
@@ -50,7 +50,7 @@ async function startNew(options: Partial<PostgresClusterOptions> = {}): Promise<
 
 async function startCopy(): Promise<PostgresCluster> {
   const folder = await useTemporaryFolder();
-  await runProgram('cp', ['-a', `${original}/.`, folder], { user: undefined, timeoutMs: 10_000 });
+  await copyFolder(original, folder);
   const cluster = await open(folder);
   await cluster.start();
   return cluster;

@@ -66,7 +66,7 @@ describe('releasers', () => {
       order.push('third');
       throw new Error('broken');
     });
-    await expect(releasers.releaseAll()).rejects.toThrow('Third could not be stopped');
+    await expect(releasers.releaseAll()).rejects.toThrow('Third could not be stopped: broken');
     expect(order).toEqual(['third', 'first']);
     await expect(releasers.releaseAll()).resolves.toBeUndefined();
   });

@@ -17,7 +17,7 @@ describe('the account that Postgres runs under', () => {
     expect((await findServiceUser(0))?.uid).toBeGreaterThan(0);
   });
 
-  it('is postgres where there is one, else nobody, else the usual id of nobody', () => {
+  it('is postgres where there is one, else nobody, else anybody, else the usual id of nobody', () => {
     const root = 'root:x:0:0:root:/root:/bin/bash\n';
     const nobody = 'nobody:x:65533:65532::/:/bin/false\n';
     expect(pickServiceUser(`${root}${nobody}postgres:x:101:104::/:/bin/bash\n`)).toEqual({
@@ -25,6 +25,7 @@ describe('the account that Postgres runs under', () => {
       gid: 104,
     });
     expect(pickServiceUser(`${root}${nobody}`)).toEqual({ uid: 65_533, gid: 65_532 });
+    expect(pickServiceUser(`# local\n${root}daemon:x:1:2::/:/bin/false\n`)).toEqual({ uid: 1, gid: 2 });
     expect(pickServiceUser(root)).toEqual({ uid: 65_534, gid: 65_534 });
     expect(pickServiceUser('')).toEqual({ uid: 65_534, gid: 65_534 });
   });

@@ -38,6 +38,14 @@ describe('the control over stopping', () => {
     expect(control.force.aborted).toBe(true);
   });
 
+  it('gives up when not even force has brought an end', async () => {
+    events.emit('SIGTERM');
+    events.emit('SIGTERM');
+    jest.advanceTimersByTime(500);
+    await expect(control.lost).resolves.toBeUndefined();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
   it('does not force after an end in time', () => {
     events.emit('SIGTERM');
     control.close();
