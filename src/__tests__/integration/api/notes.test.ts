@@ -147,9 +147,11 @@ describe('sanitising takes bounded time', () => {
     ['opening brackets', '<'.repeat(4_000)],
     ['ampersands', '&'.repeat(4_000)],
   ])('%s', async (_name, notes) => {
-    const startedAt = performance.now();
+    // of this process, in which the service runs: the machine may have other things to do
+    const before = process.cpuUsage();
     const { status } = await service.post('/api/stores', newStoreBody({ notes }));
     expect([201, 422]).toContain(status);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
   });
 });
