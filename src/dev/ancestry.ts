@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { codeOf } from './error-code.js';
+import { codeOf } from '../shared/errors/error-code.js';
 
 /**
  * Names the processes that started us: our parent and, where that is the shell which npm runs a script in, npm. The

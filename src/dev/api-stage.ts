@@ -7,7 +7,7 @@ import { secretNames } from '../shared/config/environment.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { startServer, type RunningServer } from '../store-service/server.js';
 import { DATA_FILES } from './data-dir.js';
-import { ignoring } from './error-code.js';
+import { ignoring } from '../shared/errors/error-code.js';
 import { findFreePort, isPortFree } from './free-port.js';
 import { UsageError } from './options.js';
 

@@ -1,6 +1,6 @@
 import { access, constants, mkdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from './error-code.js';
+import { messageOf } from '../shared/errors/error-code.js';
 import { UsageError } from './options.js';
 
 /** What the stack keeps in its data folder, besides the Postgres cluster. */

@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../shared/services/authenticator.js';
 import { DATA_FILES } from './data-dir.js';
-import { ignoring } from './error-code.js';
+import { ignoring } from '../shared/errors/error-code.js';
 import { writePrivateFile } from './private-file.js';
 
 /** What tools need to use a running stack: the contents of `DATA_DIR/dev.json`, which exists while it is ready. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Joi from 'joi';
 import { roles, type Role } from '../shared/services/authenticator.js';
 import { DATA_FILES } from './data-dir.js';
-import { ignoring } from './error-code.js';
+import { ignoring } from '../shared/errors/error-code.js';
 import { writePrivateFile } from './private-file.js';
 
 /** Secrets of a development stack; made once for a data folder. */

@@ -1,4 +1,4 @@
-import { messageOf } from './error-code.js';
+import { messageOf } from '../shared/errors/error-code.js';
 
 /** Cleans up after an error. @returns the error to throw: that one, joined by what went wrong in cleaning up */
 export async function errorAfter(error: unknown, cleanUp: () => Promise<void>): Promise<unknown> {

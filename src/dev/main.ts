@@ -1,5 +1,5 @@
 import { nameAncestors } from './ancestry.js';
-import { ignoring } from './error-code.js';
+import { ignoring } from '../shared/errors/error-code.js';
 import { runDev } from './run-dev.js';
 
 const LINGER_MS = 500;

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { messageOf } from './error-code.js';
+import { messageOf } from '../shared/errors/error-code.js';
 
 /** What the person who starts the development stack wants. */
 export interface DevOptions {

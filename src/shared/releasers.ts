@@ -1,3 +1,5 @@
+import { messageOf } from './errors/error-code.js';
+
 export interface Releaser {
   readonly name: string;
   readonly release: () => Promise<void> | void;

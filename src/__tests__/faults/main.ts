@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { messageOf } from '../../dev/error-code.js';
+import { messageOf } from '../../shared/errors/error-code.js';
 import { FaultCluster } from '../helpers/fault-cluster.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { FaultLab } from './fault-lab.js';

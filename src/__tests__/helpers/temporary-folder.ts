@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, realpath, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ignoring } from '../../dev/error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 
 const MEMORY_FOLDER = '/dev/shm';
 const ENOUGH_MEMORY_BYTES = 2 * 1024 ** 3;

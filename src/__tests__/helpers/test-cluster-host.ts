@@ -3,7 +3,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { messageOf } from '../../dev/error-code.js';
+import { messageOf } from '../../shared/errors/error-code.js';
 import type { ClusterCredentials } from '../../dev/postgres/cluster-credentials.js';
 import { PostgresCluster } from '../../dev/postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from '../../dev/postgres/postgres-runtime.js';

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { messageOf, stderrOf } from '../error-code.js';
+import { messageOf, stderrOf } from '../../shared/errors/error-code.js';
 import type { ServiceUser } from './service-user.js';
 
 const execFileAsync = promisify(execFile);

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, stat } from 'node:fs/promises';
-import { codeOf, ignoring, messageOf } from '../error-code.js';
+import { codeOf, ignoring, messageOf } from '../../shared/errors/error-code.js';
 import { waitUntil } from '../wait-until.js';
 import { withClient } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';

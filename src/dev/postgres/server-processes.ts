@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, ignoring } from '../error-code.js';
+import { codeOf, ignoring } from '../../shared/errors/error-code.js';
 import { DeadlineError, waitUntil } from '../wait-until.js';
 import { runProgram } from './run-program.js';
 

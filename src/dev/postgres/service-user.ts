@@ -1,6 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 
 /** The account that Postgres runs under when we are root, because Postgres refuses to be root. */
 export interface ServiceUser {

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 
 /** The first of these programs that is in a folder of `path`, which is written like the variable PATH. */
 export async function findProgram(names: readonly string[], path: string): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import Joi from 'joi';
-import { codeOf, ignoring } from '../error-code.js';
+import { codeOf, ignoring } from '../../shared/errors/error-code.js';
 import { runProgram } from '../postgres/run-program.js';
 import { writePrivateFile } from '../private-file.js';
 import { waitUntil } from '../wait-until.js';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import Joi from 'joi';
 import { VaultError } from '../../shared/services/vault/vault-error.js';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 import { writePrivateFile } from '../private-file.js';
 import type { VaultAdmin } from './vault-admin.js';
 

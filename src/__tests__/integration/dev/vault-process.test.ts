@@ -4,7 +4,7 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { codeOf } from '../../../dev/error-code.js';
+import { codeOf } from '../../../shared/errors/error-code.js';
 import {
   endRecordedProcess,
   findArguments,

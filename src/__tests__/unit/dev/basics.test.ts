@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { nameAncestors } from '../../../dev/ancestry.js';
-import { codeOf, ignoring, messageOf, stderrOf } from '../../../dev/error-code.js';
+import { codeOf, ignoring, messageOf, stderrOf } from '../../../shared/errors/error-code.js';
 import { findFreePort, isPortFree } from '../../../dev/free-port.js';
 import { writePrivateFile } from '../../../dev/private-file.js';
 import { errorAfter } from '../../../dev/error-after.js';
