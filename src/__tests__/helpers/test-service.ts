@@ -40,6 +40,7 @@ export function testEnvironment(overrides: Environment = {}): Environment {
     NODE_ENV: 'test',
     PORT: '0',
     LOG_LEVEL: 'debug',
+    DATABASE_FAILOVER_WAIT_MS: '500',
     DATABASE_URLS: 'postgresql://nobody:nothing@127.0.0.1:1/none',
     API_KEYS: Object.values(keys)
       .map(({ record }) => record)
@@ -76,7 +77,10 @@ export class TestService {
   static async start(overrides: Environment = {}): Promise<TestService> {
     const database = await createTestDatabase();
     const urls = `${database.appUrl},${database.replicaAppUrl}`;
-    const config = loadConfig(testEnvironment({ DATABASE_URLS: urls, ...overrides }));
+    // the primary answers unless a test is about replicas: callers see what others wrote
+    const config = loadConfig(
+      testEnvironment({ DATABASE_URLS: urls, DATABASE_MAX_LAG_MS: '1', ...overrides }),
+    );
     const logLines: string[] = [];
     const stream = new PassThrough().on('data', (line: Buffer) => logLines.push(line.toString()));
     const context = await createContext(config, { logger: createLogger({ level: 'debug', stream }) });

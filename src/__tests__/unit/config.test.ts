@@ -46,7 +46,13 @@ describe('the configuration', () => {
         statementTimeoutMs: 5_000,
         queryTimeoutMs: 7_000,
         lockTimeoutMs: 3_000,
+        idleTimeoutMs: 60_000,
+        maxLifetimeMs: 1_800_000,
         checkIntervalMs: 30_000,
+        probeTimeoutMs: 1_000,
+        failoverWaitMs: 5_000,
+        maxLagMs: 5_000,
+        tls: { ca: good.DATABASE_TLS_CA, verifyHost: true },
       },
       apiKeys: [
         { id: 'ops', role: 'operator', secretHash: hash },
@@ -55,6 +61,20 @@ describe('the configuration', () => {
       fieldEncryptionKey: Buffer.from(good.FIELD_ENCRYPTION_KEY, 'base64'),
       signingKey: Buffer.from(good.SIGNING_KEY, 'base64'),
     });
+  });
+
+  it('verifies the databases in production, and elsewhere only if asked to', () => {
+    const tlsOf = (changes: EnvironmentVariables) => loadConfig({ ...good, ...changes }).database.tls;
+    expect(tlsOf({ DATABASE_TLS_CA: '' })).toEqual({ verifyHost: true });
+    expect(tlsOf({ DATABASE_TLS: 'verify-ca' })).toMatchObject({ verifyHost: false });
+    expect(tlsOf({ DATABASE_TLS: 'off' })).toBeUndefined();
+    expect(tlsOf({ NODE_ENV: 'test' })).toBeUndefined();
+    expect(tlsOf({ NODE_ENV: 'test', DATABASE_TLS: 'verify-full' })).toMatchObject({ verifyHost: true });
+  });
+
+  it('refuses options in connection strings, of which one might have asked for encryption', () => {
+    const url = 'postgresql://app:secret@db1:5432/stores?sslmode=require';
+    expect(problemsOf({ ...good, DATABASE_URLS: url })[0]).toMatch(/^DATABASE_URLS: .*without parameters/);
   });
 
   it('takes an empty variable for one that is not set', () => {
@@ -72,6 +92,7 @@ describe('the configuration', () => {
       LOG_LEVEL: 'loud',
       NODE_ENV: 'staging',
       HOST: 'not a host',
+      DATABASE_TLS_CA: 'not a certificate',
     });
     const names = ['NODE_ENV', 'HOST', 'PORT', 'LOG_LEVEL', ...secretNames];
     expect(problems.map((problem) => problem.split(':', 1)[0]).sort()).toEqual([...names].sort());
