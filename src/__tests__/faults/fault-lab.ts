@@ -46,7 +46,11 @@ export class FaultLab {
     ] as const;
     const urls = [proxies[0].urlOf(cluster.appUrl(first)), proxies[1].urlOf(cluster.appUrl(second))];
     const { database } = loadConfig(
-      testEnvironment({ DATABASE_URLS: urls.join(','), DATABASE_FAILOVER_WAIT_MS: '5000' }),
+      testEnvironment({
+        DATABASE_URLS: urls.join(','),
+        DATABASE_FAILOVER_WAIT_MS: '5000',
+        DATABASE_PROBE_TIMEOUT_MS: '1000',
+      }),
     );
     const manager = new ConnectionManager({ ...database, ...config }, { probeTable: 'stores' });
     const lab = new FaultLab(cluster, proxies, manager, random);

@@ -13,7 +13,11 @@ export async function startManager(
   dependencies: Partial<ConnectionManagerDependencies> = {},
 ): Promise<{ manager: ConnectionManager; events: DatabaseEvent[] }> {
   const { database } = loadConfig(
-    testEnvironment({ DATABASE_URLS: urls.join(','), DATABASE_FAILOVER_WAIT_MS: '5000' }),
+    testEnvironment({
+      DATABASE_URLS: urls.join(','),
+      DATABASE_FAILOVER_WAIT_MS: '5000',
+      DATABASE_PROBE_TIMEOUT_MS: '5000',
+    }),
   );
   const manager = new ConnectionManager(
     { ...database, ...config },

@@ -41,6 +41,8 @@ export function testEnvironment(overrides: Environment = {}): Environment {
     PORT: '0',
     LOG_LEVEL: 'debug',
     DATABASE_FAILOVER_WAIT_MS: '500',
+    // a crowded machine is no reason to give a node up
+    DATABASE_PROBE_TIMEOUT_MS: '5000',
     DATABASE_URLS: 'postgresql://nobody:nothing@127.0.0.1:1/none',
     API_KEYS: Object.values(keys)
       .map(({ record }) => record)
