@@ -10,7 +10,7 @@ import { openClusterFolder } from './postgres/cluster-folder.js';
 import { PostgresCluster } from './postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from './postgres/postgres-runtime.js';
 import { findServerProcessesBelow, signalProcess } from './postgres/server-processes.js';
-import { Releasers } from './releasers.js';
+import { errorAfter, Releasers } from './releasers.js';
 import type { StackView } from './stack-view.js';
 import type { Stage } from './stage.js';
 
@@ -52,8 +52,7 @@ export async function startDevStack(options: DevStackOptions, view: StackView): 
   try {
     return await start(options, view, releasers);
   } catch (error) {
-    await releasers.releaseAll();
-    throw error;
+    throw await errorAfter(error, () => releasers.releaseAll());
   }
 }
 

@@ -1,3 +1,5 @@
+import { messageOf } from './error-code.js';
+
 export interface Releaser {
   readonly name: string;
   readonly release: () => Promise<void> | void;
@@ -22,5 +24,16 @@ export class Releasers {
       }
     }
     if (errors.length > 0) throw errors[0];
+  }
+}
+
+/** Cleans up after an error. @returns the error to throw: that one, joined by what went wrong in cleaning up */
+export async function errorAfter(error: unknown, cleanUp: () => Promise<void>): Promise<unknown> {
+  try {
+    await cleanUp();
+    return error;
+  } catch (next) {
+    const message = `${messageOf(error)}; then: ${messageOf(next)}`;
+    return new AggregateError([error, next], message, { cause: error });
   }
 }

@@ -8,6 +8,7 @@ import { PlainView } from './plain-view.js';
 import { renderReadyBlock } from './ready-block.js';
 import { findFreeCode } from './sample-store.js';
 import { seedStores } from './seed-stores.js';
+import { errorAfter } from './releasers.js';
 import type { StackView } from './stack-view.js';
 import { StopControl, type StopSources } from './stop-control.js';
 import { TerminalView } from './terminal-view.js';
@@ -61,27 +62,39 @@ async function runStack(
 ): Promise<number> {
   const startedAt = performance.now();
   const { stop, force } = control;
-  const stack = await startDevStack({ ...options, inherited: env, stop, force }, view);
+  const stack = await firstCause(control, () =>
+    startDevStack({ ...options, inherited: env, stop, force }, view),
+  );
   void stack.failure.then((error) => {
     control.request({ error });
   });
   try {
-    if (options.seedCount > 0) await seed(stack, options.seedCount, view, stop);
-    const sampleCode = await findFreeCode(stack.url, stack.keys.viewer);
-    view.print(renderReadyBlock(stack, sampleCode, performance.now() - startedAt));
+    await firstCause(control, async () => {
+      if (options.seedCount > 0) await seed(stack, options.seedCount, view, stop);
+      const sampleCode = await findFreeCode(stack.url, stack.keys.viewer);
+      view.print(renderReadyBlock(stack, sampleCode, performance.now() - startedAt));
+    });
     const { error } = await control.requested;
     if (error) throw error;
     view.print('Stopping …');
   } catch (error) {
-    // What a person asked for, or the death of a part, brings down the rest; its first cause is what matters.
-    const request = stop.aborted ? await control.requested : undefined;
-    throw request?.error ?? (request ? new StoppedError('Stopped before it was ready') : error);
-  } finally {
     control.request({});
-    await stack.close();
+    throw await errorAfter(error, () => stack.close());
   }
+  await stack.close();
   view.print('Stopped.');
   return 0;
+}
+
+/** What a person asked for, or the death of a part, makes other things fail: not they are what to tell about. */
+async function firstCause<T>(control: StopControl, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!control.stop.aborted) throw error;
+    const request = await control.requested;
+    throw request.error ?? new StoppedError('Stopped before it was ready', { cause: error });
+  }
 }
 
 async function seed(stack: DevStack, count: number, view: StackView, stop: AbortSignal): Promise<void> {
@@ -111,11 +124,11 @@ async function forcedStop({ force }: StopControl): Promise<number> {
   return INTERRUPTED;
 }
 
-/** The reasons of an error matter to whoever has to do something about it. */
+/** With the reason, which may say what to do about it. */
 function describe(error: unknown): string {
   const message = messageOf(error);
-  if (error instanceof AlreadyRunningError || !(error instanceof Error) || error.cause === undefined)
-    return message;
+  const isComplete = error instanceof StoppedError || error instanceof AlreadyRunningError;
+  if (isComplete || !(error instanceof Error) || error.cause === undefined) return message;
   const cause = messageOf(error.cause);
   return message.includes(cause) ? message : `${message}: ${cause}`;
 }

@@ -22,10 +22,11 @@ export class ApiKeyAuthenticator implements Authenticator {
   }
 
   authenticate(bearerToken: string): Promise<Principal> {
-    const [, id = '', secret = ''] = apiKeyPattern.exec(bearerToken) ?? [];
+    const match = apiKeyPattern.exec(bearerToken);
+    const [, id = '', secret = ''] = match ?? [];
     const record = this.#records.get(id);
     const isMatch = timingSafeEqual(sha256(secret), record?.hash ?? nobody);
-    if (!record || !isMatch) {
+    if (!match || !record || !isMatch) {
       return Promise.reject(new UnauthenticatedError('The API key is not valid'));
     }
     return Promise.resolve(record.principal);
