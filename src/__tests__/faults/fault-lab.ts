@@ -45,7 +45,13 @@ export class FaultLab {
       await FaultProxy.start(() => second.port),
     ] as const;
     const urls = [proxies[0].urlOf(cluster.appUrl(first)), proxies[1].urlOf(cluster.appUrl(second))];
-    const { database } = loadConfig(testEnvironment({ DATABASE_URLS: urls.join(',') }));
+    const { database } = loadConfig(
+      testEnvironment({
+        DATABASE_URLS: urls.join(','),
+        DATABASE_FAILOVER_WAIT_MS: '5000',
+        DATABASE_PROBE_TIMEOUT_MS: '1000',
+      }),
+    );
     const manager = new ConnectionManager({ ...database, ...config }, { probeTable: 'stores' });
     const lab = new FaultLab(cluster, proxies, manager, random);
     await manager.start();

@@ -12,7 +12,13 @@ export async function startManager(
   config: Partial<DatabaseConfig> = {},
   dependencies: Partial<ConnectionManagerDependencies> = {},
 ): Promise<{ manager: ConnectionManager; events: DatabaseEvent[] }> {
-  const { database } = loadConfig(testEnvironment({ DATABASE_URLS: urls.join(',') }));
+  const { database } = loadConfig(
+    testEnvironment({
+      DATABASE_URLS: urls.join(','),
+      DATABASE_FAILOVER_WAIT_MS: '5000',
+      DATABASE_PROBE_TIMEOUT_MS: '5000',
+    }),
+  );
   const manager = new ConnectionManager(
     { ...database, ...config },
     { probeTable: 'stores', ...dependencies },

@@ -41,6 +41,10 @@ export function testEnvironment(overrides: Environment = {}): Environment {
     NODE_ENV: 'test',
     PORT: '0',
     LOG_LEVEL: 'debug',
+    DATABASE_FAILOVER_WAIT_MS: '500',
+    // a crowded machine is no reason to give a node up
+    DATABASE_PROBE_TIMEOUT_MS: '5000',
+    DATABASE_CONNECT_TIMEOUT_MS: '15000',
     DATABASE_URLS: 'postgresql://nobody:nothing@127.0.0.1:1/none',
     VAULT_ADDR: 'http://127.0.0.1:1',
     VAULT_AUTH: 'token',
@@ -83,7 +87,9 @@ export class TestService {
   static async start(overrides: Environment = {}): Promise<TestService> {
     const [database, vault] = await Promise.all([createTestDatabase(), startTestVault()]);
     const urls = `${database.appUrl},${database.replicaAppUrl}`;
-    const config = loadConfig(testEnvironment({ DATABASE_URLS: urls, ...vault.environment, ...overrides }));
+    // the primary answers unless a test is about replicas: callers see what others wrote
+    const defaults = { DATABASE_URLS: urls, DATABASE_MAX_LAG_MS: '1', ...vault.environment };
+    const config = loadConfig(testEnvironment({ ...defaults, ...overrides }));
     const logLines: string[] = [];
     const stream = new PassThrough().on('data', (line: Buffer) => logLines.push(line.toString()));
     const context = await createContext(config, { logger: createLogger({ level: 'debug', stream }) });

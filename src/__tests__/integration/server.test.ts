@@ -48,6 +48,8 @@ async function whileCodeIsHeld(
     await waitUntil(
       'the request to wait for the code',
       async () => {
+        // within a transaction, the first look at the activity would be the last
+        await client.query('SELECT pg_stat_clear_snapshot()');
         const { rowCount } = await client.query(
           `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         );

@@ -106,6 +106,7 @@ export const environmentSchema = Joi.object<Environment>({
       'Encryption: `verify-full` checks certificate and host name, `verify-ca` the certificate; `auto` is `verify-full` in production and else `off`',
     ),
   DATABASE_TLS_CA: Joi.string()
+    .pattern(/^system$|-----BEGIN CERTIFICATE-----/)
     .default('system')
     .description(
       'Certificates of the authorities that are trusted, as PEM; `system`: those that come with Node',

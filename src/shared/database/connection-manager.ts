@@ -161,6 +161,7 @@ export class ConnectionManager implements Database {
       {
         isUsable: () => isServing(this.#watch.stateOf(name)),
         isExpected: (identity) => isExpected(identity, this.#watch.stateOf(name), this.#watch.systemId),
+        knowsAllLogins: () => this.#watch.stateOf(name).kind === 'primary',
         onFailure: ({ errorClass }) => {
           this.#publish({ type: 'connection_lost', node: name, errorClass });
           if (accusesNode(errorClass)) this.#watch.suspect(name);

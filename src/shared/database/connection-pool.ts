@@ -1,5 +1,5 @@
 import type { CancelTask, TimerClock } from '../timer-clock.js';
-import { databaseUnavailable } from './database-error.js';
+import { DatabaseUnavailableError } from './database-error.js';
 import type { Connection } from './connection.js';
 
 export interface PoolLimits {
@@ -26,6 +26,7 @@ export class ConnectionPool {
   readonly #inUse = new Set<Connection>();
   #opening = 0;
   #isRetired = false;
+  #isDestroyed = false;
   #onEmpty: (() => void) | undefined;
   #cancelSweep: CancelTask | undefined;
 
@@ -89,9 +90,10 @@ export class ConnectionPool {
     this.#opening += 1;
     try {
       const connection = await this.#open();
-      if (!this.#isRetired) return connection;
+      // a pool that is only being drained still serves whom it has promised a connection
+      if (!this.#isDestroyed) return connection;
       connection.destroy();
-      throw databaseUnavailable();
+      throw new DatabaseUnavailableError('connection');
     } finally {
       this.#opening -= 1;
       this.#reportEmpty();
@@ -99,6 +101,7 @@ export class ConnectionPool {
   }
 
   #cutAll(): void {
+    this.#isDestroyed = true;
     for (const { connection } of this.#idle.splice(0)) connection.destroy();
     for (const connection of this.#inUse) connection.destroy();
   }

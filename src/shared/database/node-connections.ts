@@ -21,6 +21,8 @@ export interface NodeJudge {
   isUsable(): boolean;
   /** Whether a node that says this of itself is what we take it for. */
   isExpected(identity: NodeIdentity): boolean;
+  /** Whether it knows all logins there are: on a replica, a new one arrives with a delay. */
+  knowsAllLogins(): boolean;
   onFailure(failure: ConnectionFailure): void;
 }
 
@@ -118,7 +120,8 @@ export class NodeConnections {
    * @returns whether there is another one now
    */
   async renew(refusedId = this.#generation.id): Promise<boolean> {
-    if (this.#generation.id === refusedId && this.#generation.expiresAt !== undefined) {
+    const mayExpire = this.#generation.expiresAt !== undefined;
+    if (this.#generation.id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
       this.#credentials.reject(refusedId);
       await this.#generationAfter(refusedId);
     }
@@ -191,8 +194,11 @@ export class NodeConnections {
       return await Connection.open(this.#address, generation, this.#settings, this.#clock, onFailure);
     } catch (error) {
       if (error instanceof DatabaseUnavailableError && error.errorClass !== undefined) {
-        if (error.errorClass === 'credentials') this.#credentials.reject(generation.id);
-        else onFailure({ errorClass: error.errorClass, error: error.cause });
+        if (error.errorClass !== 'credentials') {
+          onFailure({ errorClass: error.errorClass, error: error.cause });
+        } else if (this.#judge.knowsAllLogins()) {
+          this.#credentials.reject(generation.id);
+        }
       }
       throw error;
     }

@@ -33,6 +33,7 @@ export class NodeMonitor implements NodeObserver {
   readonly #clock: TimerClock;
   #connection: Connection | undefined;
   #generationId: string | undefined;
+  #wasInRecovery = false;
   onLost: (failure: ConnectionFailure) => void = () => undefined;
 
   constructor(
@@ -57,6 +58,7 @@ export class NodeMonitor implements NodeObserver {
     try {
       const connection = await this.#connect();
       const identity = await readIdentity(connection);
+      this.#wasInRecovery = identity.isInRecovery;
       await this.#readTable(connection);
       return { kind: 'answered', identity, askedAtMs };
     } catch (error) {
@@ -119,7 +121,9 @@ export class NodeMonitor implements NodeObserver {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     const errorClass = classifyDatabaseError(cause);
     if (errorClass === 'overload') return undefined;
-    if ((errorClass === 'credentials' || errorClass === 'permission') && this.#generationId !== undefined) {
+    const isRefused = errorClass === 'credentials' || errorClass === 'permission';
+    // a replica hears of new logins with a delay: what it refuses may be good
+    if (isRefused && !this.#wasInRecovery && this.#generationId !== undefined) {
       this.#credentials.reject(this.#generationId);
     }
     return { kind: 'unreachable', reason: codeOf(cause) ?? errorClass };

@@ -16,6 +16,7 @@ export interface ReaderSettings {
 
 /** How often a read is tried on another node, or on the same one after it was found well again. */
 const maxAttempts = 4;
+const catchUpPauseMs = 20;
 
 /** Runs reads on the nodes that may answer them, one after another until one does. */
 export class RoutedReader {
@@ -61,11 +62,11 @@ export class RoutedReader {
         return await this.#readAt(node, work, signal);
       } catch (error) {
         if (signal?.aborted) throw error;
-        const isRetryable = isRefusal(error)
-          ? !hasRenewed && (await this.#connectionsOf(node).renew())
-          : isWorthAnotherNode(error) && failed.push(node) < maxAttempts;
+        const isRenewed: boolean =
+          isRefusal(error) && !hasRenewed && (await this.#connectionsOf(node).renew());
+        hasRenewed ||= isRenewed;
+        const isRetryable = isRenewed || (isWorthAnotherNode(error) && failed.push(node) < maxAttempts);
         if (!isRetryable) throw error;
-        hasRenewed ||= isRefusal(error);
       }
     }
   }
@@ -86,15 +87,21 @@ export class RoutedReader {
     deadlineMs: number,
     signal: AbortSignal | undefined,
   ): Promise<string> {
-    const known = this.#candidates(requirement).find((name) => !failed.includes(name));
-    if (known !== undefined) return known;
-    if (requirement.kind === 'position' && this.#watch.state.kind !== 'healthy') {
-      // what a replica has replayed is known from the last look, which may be a while ago
-      await this.#watch.look();
-      const caughtUp = this.#candidates(requirement).find((name) => !failed.includes(name));
-      if (caughtUp !== undefined) return caughtUp;
+    for (;;) {
+      const candidate = this.#candidates(requirement).find((name) => !failed.includes(name));
+      if (candidate !== undefined) return candidate;
+      const mayCatchUp = requirement.kind === 'position' && this.#watch.state.kind !== 'healthy';
+      if (!mayCatchUp || this.#clock.monotonicMs() >= deadlineMs) break;
+      // nodes are looked at all the time now: a replica may be seen to have replayed what it had received
+      await this.#pause();
     }
     return this.#watch.primary(deadlineMs - this.#clock.monotonicMs(), signal);
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.after(catchUpPauseMs, resolve);
+    });
   }
 
   #connectionsOf(node: string): NodeConnections {
@@ -117,7 +124,9 @@ export class RoutedReader {
 /** Errors of the node rather than of the question; a conflict with replay on a standby is a serialisation failure. */
 function isWorthAnotherNode(error: unknown): boolean {
   if (error instanceof DatabaseUnavailableError) {
-    return error.errorClass === 'connection' || error.errorClass === 'session_ended';
+    const { errorClass } = error;
+    // a replica may not know a new login yet, which the primary does
+    return errorClass === 'connection' || errorClass === 'session_ended' || errorClass === 'credentials';
   }
   return error instanceof Error && classifyDatabaseError(error.cause) === 'serialization';
 }

@@ -5,7 +5,7 @@ import { TestService } from '../../helpers/test-service.js';
 let service: TestService;
 
 beforeAll(async () => {
-  service = await TestService.start();
+  service = await TestService.start({ DATABASE_MAX_LAG_MS: '5000' });
 });
 
 afterAll(() => service.stop());

@@ -89,6 +89,19 @@ async function setUp(
   return { ...(await startManager(urls, { poolSize }, { credentials: source })), source };
 }
 
+/** The replica stands still while `work` runs. */
+async function withReplayPaused(work: () => Promise<void>): Promise<void> {
+  const { replicaPort, credentials } = await getTestCluster();
+  const url = connectionString(credentials.superuser, { port: replicaPort, database: MAINTENANCE_DATABASE });
+  const administerReplica = (sql: string): Promise<unknown> => withClient(url, (client) => client.query(sql));
+  await administerReplica('SELECT pg_wal_replay_pause()');
+  try {
+    await work();
+  } finally {
+    await administerReplica('SELECT pg_wal_replay_resume()');
+  }
+}
+
 const whoAmI = 'SELECT current_user AS name, (SELECT count(*)::int FROM stores) AS stores';
 
 describe('credentials that rotate', () => {
@@ -158,6 +171,19 @@ describe('credentials that rotate', () => {
     const read = await manager.read((db) => db.query<{ name: string }>(whoAmI));
     expect(read.rows[0]?.name).toBe(source.current().username);
     expect(new Set(source.rejected)).toEqual(new Set([first, second]));
+    await manager.close(1_000);
+  });
+
+  it('are used at the primary while a replica does not know them yet, and are not taken for refused', async () => {
+    const { manager, source } = await setUp();
+    await withReplayPaused(async () => {
+      await source.rotate();
+      const next = source.current();
+      const { rows } = await manager.read((db) => db.query<{ name: string }>(whoAmI));
+      expect(rows[0]?.name).toBe(next.username);
+      expect(source.rejected).toEqual([]);
+      expect(source.current().id).toBe(next.id);
+    });
     await manager.close(1_000);
   });
 
