@@ -67,6 +67,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
 
   const cluster = await openCluster(dataDir, options);
   releasers.add('Postgres', () => cluster.stop('fast', POSTGRES_STOP_MS));
+  const failure = firstCrash(cluster);
   const { keys, fieldEncryptionKey, signingKey } = await openSecrets(dataDir);
 
   let api: RunningApi | undefined;
@@ -108,7 +109,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
     ...environment,
     dataDir,
     logFile: api.logFile,
-    failure: firstCrash(cluster),
+    failure,
     close: () => (closed ??= releasers.releaseAll()),
   };
 }
