@@ -72,6 +72,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
 
   const cluster = await openCluster(dataDir, options);
   releasers.add('Postgres', () => cluster.stop('fast', POSTGRES_STOP_MS));
+  const clusterFailure = firstCrash(cluster);
   const secrets = await openSecrets(dataDir);
   const { keys } = secrets;
   const inherited = options.inherited ?? {};
@@ -129,7 +130,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
     ...environment,
     dataDir,
     logFile: api.logFile,
-    failure: Promise.race([firstCrash(cluster), vault.server.died]),
+    failure: Promise.race([clusterFailure, vault.server.died]),
     close: () => (closed ??= releasers.releaseAll()),
   };
 }

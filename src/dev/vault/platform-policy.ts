@@ -1,4 +1,4 @@
-/** What the service asks Vault for; docs/adr/0007-vault.md. */
+/** What the service asks Vault for; docs/adr/0008-vault.md. */
 export interface PlatformPaths {
   readonly transitKey: string;
   /** Absent where Vault makes no logins for the database. */

@@ -356,6 +356,17 @@ describe('stopping', () => {
   });
 });
 
+describe('the log of a server', () => {
+  it('begins anew when it has become large', async () => {
+    const cluster = await startCopy();
+    const { primary } = cluster;
+    await primary.stop();
+    await writeFile(primary.logFile, 'x'.repeat(11 * 1024 ** 2));
+    await primary.start();
+    expect(await readFile(primary.logFile, 'utf8')).toMatch(/^[^x][^]*ready to accept connections/);
+  });
+});
+
 describe('a frozen server', () => {
   it('keeps a query waiting no longer than its time limit, and answers when it goes on', async () => {
     const cluster = await startCopy();
