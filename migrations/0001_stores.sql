@@ -120,12 +120,12 @@ CREATE TRIGGER stores_never_deleted BEFORE DELETE OR TRUNCATE ON stores
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- What was answered under an idempotency key, written in the transaction of the change itself. The outcome is null
--- only inside that transaction.
+-- only inside that transaction. It is json, not jsonb, for a replay is the first answer to the byte.
 CREATE TABLE idempotency_keys (
   principal   text NOT NULL,
   key         text NOT NULL CHECK (char_length(key) BETWEEN 1 AND 255),
   fingerprint bytea NOT NULL CHECK (octet_length(fingerprint) = 32),
-  outcome     jsonb,
+  outcome     json,
   created_at  timestamptz(3) NOT NULL,
   PRIMARY KEY (principal, key)
 );

@@ -7,7 +7,7 @@ import { secretNames } from '../shared/config/environment.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { startServer, type RunningServer } from '../store-service/server.js';
 import { DATA_FILES } from './data-dir.js';
-import { codeOf, ignoring } from './error-code.js';
+import { ignoring } from './error-code.js';
 import { findFreePort, isPortFree } from './free-port.js';
 import { UsageError } from './options.js';
 
@@ -30,7 +30,7 @@ export interface RunningApi extends RunningServer {
 /** Starts the API in this process, on another port if the wished one is taken; its log goes to a file. */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { host, port: wanted, dataDir } = options;
-  const portWasTaken = wanted !== 0 && !(await canListen(host, wanted));
+  const portWasTaken = wanted !== 0 && !(await isPortFree(wanted, host));
   const port = portWasTaken ? await findFreePort(host) : wanted;
   const config = loadConfig({
     ...withoutOtherParts(options.inherited),
@@ -57,16 +57,12 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   }
 }
 
-async function canListen(host: string, port: number): Promise<boolean> {
+/** @throws {UsageError} if this machine has no such address */
+export async function checkHost(host: string): Promise<void> {
   try {
-    return await isPortFree(port, host);
+    await findFreePort(host);
   } catch (error) {
-    throw new UsageError(
-      `HOST is '${host}', which is no address of this machine (${String(codeOf(error))})`,
-      {
-        cause: error,
-      },
-    );
+    throw new UsageError(`HOST is '${host}', which is no address of this machine`, { cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { EnvironmentVariables } from '../shared/config/config.js';
-import { startApi, type RunningApi } from './api-stage.js';
+import { checkHost, startApi, type RunningApi } from './api-stage.js';
 import { emptyDataDir, openDataDir } from './data-dir.js';
 import { removeDevEnvironment, writeDevEnvironment, type DevEnvironment } from './dev-environment.js';
 import { addressOf, databaseForVault, dropOldLogins } from './database-logins.js';
@@ -12,6 +12,7 @@ import { PostgresCluster } from './postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from './postgres/postgres-runtime.js';
 import { findServerProcessesBelow, signalProcess } from './postgres/server-processes.js';
 import { Releasers } from '../shared/releasers.js';
+import { errorAfter } from './error-after.js';
 import type { StackView } from './stack-view.js';
 import type { Stage } from './stage.js';
 import { killVault, startVault, type RunningVault } from './vault-stage.js';
@@ -54,12 +55,12 @@ export async function startDevStack(options: DevStackOptions, view: StackView): 
   try {
     return await start(options, view, releasers);
   } catch (error) {
-    await releasers.releaseAll();
-    throw error;
+    throw await errorAfter(error, () => releasers.releaseAll());
   }
 }
 
 async function start(options: DevStackOptions, view: StackView, releasers: Releasers): Promise<DevStack> {
+  await checkHost(options.host);
   const dataDir = await openDataDir(options.dataDir);
   const lock = await acquireInstanceLock(dataDir);
   releasers.add('The lock of the data folder', () => {

@@ -1,3 +1,4 @@
+import { nameAncestors } from './ancestry.js';
 import { ignoring } from './error-code.js';
 import { runDev } from './run-dev.js';
 
@@ -13,7 +14,7 @@ process.exitCode = await runDev({
   stdout: process.stdout,
   stderr: process.stderr,
   events: process,
-  ...(underNpm && { parentPid: () => process.ppid }),
+  ...(underNpm && { ancestors: () => nameAncestors() }),
 });
 
 // Everything was given back or killed; whatever hangs on nevertheless must not keep the terminal.

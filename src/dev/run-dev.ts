@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from './error-code.js';
+import { AlreadyRunningError } from './instance-lock.js';
 import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
 import { PlainView } from './plain-view.js';
 import { renderReadyBlock } from './ready-block.js';
 import { findFreeCode } from './sample-store.js';
 import { seedStores } from './seed-stores.js';
+import { errorAfter } from './error-after.js';
 import type { StackView } from './stack-view.js';
 import { StopControl, type StopSources } from './stop-control.js';
 import { TerminalView } from './terminal-view.js';
@@ -20,6 +22,7 @@ export interface DevProcess extends StopSources {
 }
 
 const INTERRUPTED = 130;
+const MIN_COLUMNS = 40;
 /** After a kill, the rest of an orderly stop is quick or will never come. */
 const FORCED_STOP_MS = 500;
 
@@ -35,8 +38,7 @@ export async function runDev(dev: DevProcess): Promise<number> {
       dev.stdout.write(usage);
       return 0;
     }
-    const view = dev.stdout.isTTY ? new TerminalView(dev.stdout, dev.stderr) : new PlainView(dev.stdout);
-    return await Promise.race([runStack(options, dev.env, view, control), forcedStop(control)]);
+    return await Promise.race([runStack(options, dev.env, viewFor(dev), control), forcedStop(control)]);
   } catch (error) {
     dev.stderr.write(`${describe(error)}\n`);
     if (error instanceof UsageError) return UsageError.exitCode;
@@ -44,6 +46,12 @@ export async function runDev(dev: DevProcess): Promise<number> {
   } finally {
     control.close();
   }
+}
+
+/** Some pseudo-terminals say that they are no columns wide, and dumb ones cannot move their cursor. */
+function viewFor({ stdout, stderr, env }: DevProcess): StackView {
+  const canAnimate = stdout.isTTY && stdout.columns >= MIN_COLUMNS && env['TERM'] !== 'dumb';
+  return canAnimate ? new TerminalView(stdout, stderr) : new PlainView(stdout);
 }
 
 async function runStack(
@@ -54,27 +62,39 @@ async function runStack(
 ): Promise<number> {
   const startedAt = performance.now();
   const { stop, force } = control;
-  const stack = await startDevStack({ ...options, inherited: env, stop, force }, view);
+  const stack = await firstCause(control, () =>
+    startDevStack({ ...options, inherited: env, stop, force }, view),
+  );
   void stack.failure.then((error) => {
     control.request({ error });
   });
   try {
-    if (options.seedCount > 0) await seed(stack, options.seedCount, view, stop);
-    const sampleCode = await findFreeCode(stack.url, stack.keys.viewer);
-    view.print(renderReadyBlock(stack, sampleCode, performance.now() - startedAt));
+    await firstCause(control, async () => {
+      if (options.seedCount > 0) await seed(stack, options.seedCount, view, stop);
+      const sampleCode = await findFreeCode(stack.url, stack.keys.viewer);
+      view.print(renderReadyBlock(stack, sampleCode, performance.now() - startedAt));
+    });
     const { error } = await control.requested;
     if (error) throw error;
     view.print('Stopping …');
   } catch (error) {
-    // What a person asked for, or the death of a part, brings down the rest; its first cause is what matters.
-    const request = stop.aborted ? await control.requested : undefined;
-    throw request?.error ?? (request ? new StoppedError('Stopped before it was ready') : error);
-  } finally {
     control.request({});
-    await stack.close();
+    throw await errorAfter(error, () => stack.close());
   }
+  await stack.close();
   view.print('Stopped.');
   return 0;
+}
+
+/** What a person asked for, or the death of a part, makes other things fail: not they are what to tell about. */
+async function firstCause<T>(control: StopControl, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!control.stop.aborted) throw error;
+    const request = await control.requested;
+    throw request.error ?? new StoppedError('Stopped before it was ready', { cause: error });
+  }
 }
 
 async function seed(stack: DevStack, count: number, view: StackView, stop: AbortSignal): Promise<void> {
@@ -104,9 +124,11 @@ async function forcedStop({ force }: StopControl): Promise<number> {
   return INTERRUPTED;
 }
 
-/** The reasons of an error matter to whoever has to do something about it. */
+/** With the reason, which may say what to do about it. */
 function describe(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : '';
   const message = messageOf(error);
-  return cause === '' || message.includes(cause) ? message : `${message}: ${cause}`;
+  const isComplete = error instanceof StoppedError || error instanceof AlreadyRunningError;
+  if (isComplete || !(error instanceof Error) || error.cause === undefined) return message;
+  const cause = messageOf(error.cause);
+  return message.includes(cause) ? message : `${message}: ${cause}`;
 }

@@ -9,12 +9,12 @@ export interface StopRequest {
 export interface StopSources {
   /** Emits SIGINT, SIGTERM, SIGHUP, and `uncaughtException` with an error. */
   readonly events: EventEmitter;
-  /** The id of our parent process; given when the parent's end should stop us. */
-  readonly parentPid?: () => number;
+  /** Names the processes that started us; given when their end should stop us. */
+  readonly ancestors?: () => string;
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-const PARENT_CHECK_MS = 250;
+const ANCESTORS_CHECK_MS = 250;
 /** Ctrl-C is promised to take 5 s at most; a kill takes the rest. */
 const ORDERLY_STOP_MS = 4_000;
 
@@ -27,7 +27,7 @@ export class StopControl {
   readonly #stop = new AbortController();
   readonly #force = new AbortController();
   readonly #sources: StopSources;
-  readonly #parentCheck: NodeJS.Timeout | undefined;
+  readonly #ancestorsCheck: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #resolve: (request: StopRequest) => void = () => undefined;
 
@@ -38,7 +38,7 @@ export class StopControl {
     });
     for (const signal of SIGNALS) sources.events.on(signal, this.#onSignal);
     sources.events.on('uncaughtException', this.#onException);
-    this.#parentCheck = this.#watchParent(sources.parentPid);
+    this.#ancestorsCheck = this.#watchAncestors(sources.ancestors);
   }
 
   get stop(): AbortSignal {
@@ -62,7 +62,7 @@ export class StopControl {
   close(): void {
     for (const signal of SIGNALS) this.#sources.events.off(signal, this.#onSignal);
     this.#sources.events.off('uncaughtException', this.#onException);
-    clearInterval(this.#parentCheck);
+    clearInterval(this.#ancestorsCheck);
     clearTimeout(this.#deadline);
   }
 
@@ -75,12 +75,11 @@ export class StopControl {
     this.request({ error });
   };
 
-  /** npm and the shell between us do not pass signals on that they alone get; they just end. */
-  #watchParent(parentPid: (() => number) | undefined): NodeJS.Timeout | undefined {
-    if (!parentPid) return undefined;
-    const parent = parentPid();
+  #watchAncestors(nameAncestors: (() => string) | undefined): NodeJS.Timeout | undefined {
+    if (!nameAncestors) return undefined;
+    const atStart = nameAncestors();
     return setInterval(() => {
-      if (parentPid() !== parent) this.request({});
-    }, PARENT_CHECK_MS).unref();
+      if (nameAncestors() !== atStart) this.request({});
+    }, ANCESTORS_CHECK_MS).unref();
   }
 }

@@ -1,6 +1,18 @@
 import { SingleBar } from 'cli-progress';
-import { Listr, type ListrDefaultRendererLogLevels, ListrLogger, PRESET_TIMER, ProcessOutput } from 'listr2';
+import {
+  DefaultRenderer,
+  Listr,
+  type ListrDefaultRendererLogLevels,
+  ListrLogger,
+  PRESET_TIMER,
+  ProcessOutput,
+} from 'listr2';
 import type { Progress, StackView } from './stack-view.js';
+
+/** Whether there is a terminal is decided by whoever makes the view; Listr would ask `process.stdout`. */
+class StageRenderer extends DefaultRenderer {
+  static override nonTTY = true;
+}
 
 /** Spinners and a progress bar, for a person at a terminal. */
 export class TerminalView implements StackView {
@@ -26,7 +38,7 @@ export class TerminalView implements StackView {
       {
         // Ours stop the stack in order; Listr's would end the process.
         registerSignalListeners: false,
-        forceTTY: true,
+        renderer: StageRenderer,
         rendererOptions: {
           timer: PRESET_TIMER,
           logger: new ListrLogger<ListrDefaultRendererLogLevels>({

@@ -21,6 +21,8 @@ const details: Partial<Readonly<Record<ProblemCode, string>>> = {
 /** Answers a problem to what the HTTP parser refuses, which never reaches the app. */
 export function answerUnreadableRequests(server: Server, logger: Logger): void {
   const responses = new WeakMap<Duplex, ServerResponse>();
+  // RFC 9110, section 10.1.1 allows to ignore an Expect that is not known; Node's answer to it has no body
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('request', ({ socket }, response) => {
     responses.set(socket, response);
     response.once('close', () => responses.delete(socket));

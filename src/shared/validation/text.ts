@@ -17,7 +17,9 @@ const markup = /<[A-Za-z/!?]/;
 
 /** Normalises to NFC and trims white space, as every text field is before it is looked at. */
 export function normaliseText(text: string): string {
-  return text.normalize('NFC').trim();
+  const normal = text.normalize('NFC');
+  // ECMAScript counts the byte order mark as white space; it is an invisible character, to be refused at the ends, too
+  return normal.includes('\ufeff') ? normal : normal.trim();
 }
 
 /** What keeps a normalised text from being one line of plain text. `5 < 6` and `Tom & Jerry's` are fine. */

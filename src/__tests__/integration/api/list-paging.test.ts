@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import { withClient } from '../../../dev/postgres/admin-client.js';
+import type { Queryable } from '../../../shared/database/queryable.js';
 import { listStores } from '../../../store-service/repositories/store-list.js';
 import { storeSortKeys, type StorePosition } from '../../../store-service/models/store-query.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
@@ -188,14 +189,11 @@ describe('the plan', () => {
       for (const after of [undefined, positions[key]]) {
         const plans: string[] = [];
         await withClient(service.database.appUrl, async (client) => {
-          const explaining = {
-            query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
-              const { rows } = await client.query<{ 'QUERY PLAN': unknown }>(
-                `EXPLAIN (FORMAT JSON) ${text}`,
-                [...values],
-              );
-              plans.push(JSON.stringify(rows[0]?.['QUERY PLAN']));
-              return { rows: [] as Row[], rowCount: 0 };
+          const explaining: Queryable = {
+            query: async (text, values = []) => {
+              const { rows } = await client.query<object>(`EXPLAIN (FORMAT JSON) ${text}`, [...values]);
+              plans.push(JSON.stringify(rows));
+              return { rows: [], rowCount: 0 };
             },
           };
           const filter = { status: ['PROVISIONING', 'ACTIVE'] as const };

@@ -147,9 +147,10 @@ describe('sanitising takes bounded time', () => {
     ['opening brackets', '<'.repeat(4_000)],
     ['ampersands', '&'.repeat(4_000)],
   ])('%s', async (_name, notes) => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     const { status } = await service.post('/api/stores', newStoreBody({ notes }));
     expect([201, 422]).toContain(status);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    // the work itself: how long it takes by the clock depends on who else uses the machine
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(2_000);
   });
 });

@@ -66,9 +66,9 @@ describe('a problem', () => {
 
 describe('an error that nobody expected', () => {
   const secrets = 'SELECT * FROM stores at 10.1.2.3:5432 password=hunter2';
-  const failing = (error: unknown) => ({
+  const failing = (error: Error) => ({
     ...noDatabase,
-    read: () => Promise.reject(error as Error),
+    read: () => Promise.reject(error),
   });
 
   it.each([
@@ -83,7 +83,7 @@ describe('an error that nobody expected', () => {
     ['nothing', undefined],
     ['null', null],
   ])('is 500 internal and says its request id only: %s', async (_name, thrown) => {
-    const { app } = makeApp({ database: failing(thrown) });
+    const { app } = makeApp({ database: failing(thrown as Error) });
     const response = await supertest(app)
       .get('/api/stores')
       .set({ Authorization: 'Bearer t', 'X-Request-Id': 'unexpected' })

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { waitUntil } from '../../../dev/wait-until.js';
 import { exchange, parseAnswer, rawRequest } from '../../helpers/raw-http.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { recordingLogger } from '../../helpers/test-app.js';
@@ -7,10 +10,11 @@ import { type RunningServer, startServer } from '../../../store-service/server.j
 
 let service: TestService;
 let server: RunningServer;
+const { logger, lines: logLines } = recordingLogger();
 
 beforeAll(async () => {
   service = await TestService.start();
-  server = await startServer(service.config, { logger: recordingLogger().logger });
+  server = await startServer(service.config, { logger });
 });
 
 afterAll(async () => {
@@ -85,10 +89,35 @@ describe('what is not HTTP is answered with a problem', () => {
     expect(parseAnswer(await exchange(server.url, absolute)).status).toBe(401);
   });
 
+  it('an expectation that nobody knows is passed over', async () => {
+    const request = rawRequest('GET /health/live HTTP/1.1', { Expect: 'miracles' });
+    expect(parseAnswer(await exchange(server.url, request))).toMatchObject({
+      status: 200,
+      body: '{"status":"ok"}',
+    });
+  });
+
   it('what lies behind a whole request does not take the place of its answer', async () => {
     const first = 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n';
     const text = await exchange(server.url, `${first}garbage\r\n\r\n`);
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
+  });
+});
+
+describe('a client that goes away in the middle of a body', () => {
+  it('leaves a line in the log, and nothing else', async () => {
+    const before = await storeCount();
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const more = { 'X-Request-Id': 'gone', 'Content-Length': '100', Expect: '100-continue' };
+    socket.write(rawRequest('POST /api/stores HTTP/1.1', { ...headers, ...more }, '{"code":'));
+    // 100 Continue says that the request has arrived
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+    const isLogged = () =>
+      logLines.some((line) => line.includes('"gone"') && line.includes('aborted by the client'));
+    await waitUntil('the line', isLogged, { timeoutMs: 5_000 });
+    expect(await storeCount()).toBe(before);
   });
 });
 

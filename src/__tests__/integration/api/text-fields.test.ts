@@ -97,6 +97,8 @@ describe.each(fields)('$pointer', ({ pointer, bodyWith, max }) => {
     ['a zero-width joiner', 'a\u200db', 'invisible_character'],
     ['a word joiner', 'a\u2060b', 'invisible_character'],
     ['a byte order mark', 'a\ufeffb', 'invisible_character'],
+    ['a byte order mark in front', '\ufeffab', 'invisible_character'],
+    ['a zero-width space at the end', 'ab\u200b', 'invisible_character'],
     ['a soft hyphen', 'a\u00adb', 'invisible_character'],
     ['a filler that looks empty', '\u3164', 'invisible_character'],
     ['a tag character', 'a\u{e0041}b', 'invisible_character'],
