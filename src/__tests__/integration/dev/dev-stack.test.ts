@@ -219,7 +219,9 @@ describe('a stack that is told to stop while it starts', () => {
     force.abort();
     await stack.failure;
     await stack.close();
-    expect(await findServerProcessesBelow(dataDir)).toEqual([]);
+    // A killed process may still be on its way out.
+    const areGone = async (): Promise<boolean> => (await findServerProcessesBelow(dataDir)).length === 0;
+    await waitUntil('the killed servers to be gone', areGone, { timeoutMs: 2_000 });
     expect(await countStores(await start({ dataDir }))).toBe(1);
   });
 
