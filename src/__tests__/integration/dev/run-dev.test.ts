@@ -53,9 +53,9 @@ describe('npm run dev', () => {
     expect(
       text
         .split('\n')
-        .slice(0, 4)
+        .slice(0, 5)
         .map((line) => line.split(':')[0]),
-    ).toEqual(['Postgres primary', 'Postgres replica', 'Migrations', 'API']);
+    ).toEqual(['Postgres primary', 'Postgres replica', 'Migrations', 'Vault', 'API']);
     expect(text).toContain(`API log    ${started.dataDir}/logs/api.log`);
     started.events.emit('SIGINT');
     expect(await started.exitCode).toBe(0);
