@@ -131,8 +131,8 @@ describe('connections', () => {
   });
 
   it('that answer too late are not waited for, nor used again', async () => {
-    const { manager } = await bench.open([bench.database.appUrl], { poolSize: 1, queryTimeoutMs: 200 });
-    const late = manager.read((db) => db.query('SELECT pg_sleep(2)'));
+    const { manager } = await bench.open([bench.database.appUrl], { poolSize: 1, queryTimeoutMs: 700 });
+    const late = manager.read((db) => db.query('SELECT pg_sleep(10)'));
     await expect(late).rejects.toMatchObject({ code: 'database_unavailable' });
     await manager.read((db) => db.query('SELECT 1'));
   });
@@ -141,10 +141,10 @@ describe('connections', () => {
     const { manager } = await bench.open([bench.database.appUrl], {
       poolSize: 1,
       maxWaiting: 1,
-      connectTimeoutMs: 150,
+      connectTimeoutMs: 500,
     });
     const [held, ...others] = await Promise.allSettled([
-      manager.read((db) => db.query('SELECT pg_sleep(0.6)')),
+      manager.read((db) => db.query('SELECT pg_sleep(1.5)')),
       manager.read((db) => db.query('SELECT 1')),
       manager.read((db) => db.query('SELECT 1')),
     ]);
@@ -159,10 +159,10 @@ describe('connections', () => {
 
   it('are not kept waiting by long statements or locks', async () => {
     const { manager } = await bench.open([bench.database.appUrl], {
-      statementTimeoutMs: 200,
-      lockTimeoutMs: 50,
+      statementTimeoutMs: 700,
+      lockTimeoutMs: 200,
     });
-    await expect(manager.read((db) => db.query('SELECT pg_sleep(1)'))).rejects.toBeInstanceOf(
+    await expect(manager.read((db) => db.query('SELECT pg_sleep(10)'))).rejects.toBeInstanceOf(
       OverloadedError,
     );
     await manager.transaction(async (tx) => {
@@ -182,7 +182,7 @@ describe('connections', () => {
     proxy.freeze();
     const startedAt = performance.now();
     await bench.close(manager, 100);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
     expect(await hanging).toBeInstanceOf(DependencyUnavailableError);
     await waitUntil('the connections to be gone', () => proxy.connections === 0, { timeoutMs: 5_000 });
   });
