@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
 import type { Response } from 'supertest';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
@@ -6,7 +7,13 @@ import { TestService } from '../../helpers/test-service.js';
 let service: TestService;
 
 beforeAll(async () => {
-  service = await TestService.start();
+  // all shall wait for their turn, also on a machine that has other things to do
+  service = await TestService.start({
+    DATABASE_CONNECT_TIMEOUT_MS: '20000',
+    DATABASE_LOCK_TIMEOUT_MS: '15000',
+    DATABASE_STATEMENT_TIMEOUT_MS: '20000',
+    DATABASE_QUERY_TIMEOUT_MS: '25000',
+  });
 });
 
 afterAll(() => service.stop());
@@ -25,6 +32,19 @@ describe('50 at once', () => {
       fifty.map((n) => service.post('/api/stores', { ...body, name: `${n}` })),
     );
     expect(countByStatus(responses)).toEqual({ 201: 1, 409: 49 });
+    const { body: list } = await service.get(`/api/stores?code=${String(body['code'])}`).expect(200);
+    expect(list.items).toHaveLength(1);
+  });
+
+  it('creating with one idempotency key: one store, and all answers agree', async () => {
+    const [body, key] = [newStoreBody(), randomUUID()];
+    const responses = await Promise.all(
+      fifty.map(() => service.post('/api/stores', body).set('Idempotency-Key', key)),
+    );
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([201]));
+    expect(new Set(responses.map(({ text }) => text)).size).toBe(1);
+    const fresh = responses.filter((response) => response.get('Idempotent-Replayed') === undefined);
+    expect(fresh).toHaveLength(1);
     const { body: list } = await service.get(`/api/stores?code=${String(body['code'])}`).expect(200);
     expect(list.items).toHaveLength(1);
   });
