@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   DatabaseUnavailableError,
   LockTimeoutError,
+  translateConnectError,
   translateDatabaseError,
   UniqueViolationError,
 } from '../../../shared/database/database-error.js';
@@ -14,7 +15,7 @@ import {
 import { OverloadedError } from '../../../shared/errors/app-error.js';
 
 function withCode(code: string): Error {
-  return Object.assign(new Error('as the server says'), { code });
+  return Object.assign(new Error('something about 10.0.0.7'), { code });
 }
 
 const byCode: readonly (readonly [string, DatabaseErrorClass])[] = [
@@ -178,4 +179,18 @@ describe('translateDatabaseError', () => {
       expect(translateDatabaseError(thrown)).toBe(thrown);
     },
   );
+
+  it.each(['57P01', '53300', '55P03'])('says nothing of the server in what it makes of %s', (code) => {
+    expect(String(translateDatabaseError(withCode(code)))).not.toContain('10.0.0.7');
+  });
+});
+
+describe('translateConnectError', () => {
+  it.each(['3D000', 'CERT_HAS_EXPIRED', '57P03', '28P01'])('makes the node unavailable for %s', (code) => {
+    expect(translateConnectError(withCode(code))).toBeInstanceOf(DatabaseUnavailableError);
+  });
+
+  it.each(['53300', 'EADDRNOTAVAIL', 'EMFILE'])('does not blame the node for %s', (code) => {
+    expect(translateConnectError(withCode(code))).toBeInstanceOf(OverloadedError);
+  });
 });
