@@ -22,7 +22,9 @@ afterAll(() => service.stop());
 
 function start(overrides: Environment = {}) {
   const { appUrl } = service.database;
-  const config = loadConfig(testEnvironment({ DATABASE_URLS: appUrl, ...overrides }));
+  const config = loadConfig(
+    testEnvironment({ DATABASE_URLS: appUrl, ...service.vault.environment, ...overrides }),
+  );
   return startServer(config, { logger: recordingLogger().logger });
 }
 
@@ -132,20 +134,26 @@ describe('the process', () => {
   }
 
   it('ends with 78 when its configuration is wrong, naming every problem and no value', async () => {
-    const { child, output } = run({ PORT: 'http', SIGNING_KEY: 'hunter2', API_KEYS: 'hunter2' });
+    const { child, output } = run({ PORT: 'http', SIGNING_KEY: 'hunter2', DATABASE_URLS: 'hunter2' });
     const [code] = (await once(child, 'exit')) as [number];
     expect(code).toBe(78);
-    for (const name of ['PORT', 'SIGNING_KEY', 'API_KEYS', 'DATABASE_URLS', 'FIELD_ENCRYPTION_KEY']) {
+    for (const name of ['PORT', 'SIGNING_KEY', 'DATABASE_URLS', 'VAULT_ADDR']) {
       expect(output()).toContain(`${name}: `);
     }
     expect(output()).not.toContain('hunter2');
+  });
+
+  it('ends with 1 when Vault does not answer and nothing may stand in', async () => {
+    const { child, output } = run(testEnvironment());
+    expect(await once(child, 'exit')).toEqual([1, null]);
+    expect(output()).toContain('Vault');
   });
 
   it('ends with 1 when it cannot listen', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    const { child } = run(testEnvironment({ PORT: String(port) }));
+    const { child } = run(testEnvironment({ ...service.vault.environment, PORT: String(port) }));
     expect(await once(child, 'exit')).toEqual([1, null]);
     other.close();
   });
@@ -153,7 +161,9 @@ describe('the process', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
     'serves until %s, and then ends with 0 by itself',
     async (signal) => {
-      const { child, output } = run(testEnvironment({ DATABASE_URLS: service.database.appUrl }));
+      const { child, output } = run(
+        testEnvironment({ DATABASE_URLS: service.database.appUrl, ...service.vault.environment }),
+      );
       const url = await waitUntil('the server to listen', () => /"url.full":"([^"]+)"/.exec(output())?.[1], {
         timeoutMs: 15_000,
       });

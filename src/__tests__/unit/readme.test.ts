@@ -4,7 +4,7 @@ import { environmentSchema, secretNames } from '../../shared/config/environment.
 
 interface Described {
   readonly keys: Readonly<
-    Record<string, { readonly flags: { default?: unknown; description?: string; presence?: string } }>
+    Record<string, { readonly flags: { default?: string | number; description?: string; presence?: string } }>
   >;
 }
 

@@ -17,7 +17,9 @@ afterAll(() => service.stop());
 
 /** A second instance of the service, on nodes of the test's choice. */
 async function startOn(urls: readonly string[], overrides: Environment = {}): Promise<Context> {
-  const config = loadConfig(testEnvironment({ DATABASE_URLS: urls.join(','), ...overrides }));
+  const config = loadConfig(
+    testEnvironment({ DATABASE_URLS: urls.join(','), ...service.vault.environment, ...overrides }),
+  );
   return createContext(config, { logger: recordingLogger().logger });
 }
 
