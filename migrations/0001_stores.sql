@@ -6,7 +6,9 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 -- server, so another database of it may have made this one already, or be making it right now.
 DO $$
 BEGIN
-  CREATE ROLE store_platform_rw NOLOGIN;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'store_platform_rw') THEN
+    CREATE ROLE store_platform_rw NOLOGIN;
+  END IF;
 EXCEPTION
   WHEN duplicate_object OR unique_violation THEN NULL;
 END

@@ -51,12 +51,13 @@ export function createApp(dependencies: AppDependencies): Express {
   app.set('case sensitive routing', true);
   app.set('query parser', false);
   app.set('etag', false);
+  app.disable('x-powered-by');
 
   app.use(requestContext);
   app.use(accessLog(logger));
   app.use(requestMetrics(metrics));
-  app.use(hostRequired);
   app.use(securityHeaders());
+  app.use(hostRequired);
   app.use('/docs', docsRouter());
   app.use(endpointRouter(publicEndpoints));
   // everything below is for callers we know: an unknown route says 401 before it says 404

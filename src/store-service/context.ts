@@ -38,7 +38,7 @@ export interface Context {
   close(): Promise<void>;
 }
 
-/** Writes are remembered for longer than a replica may lag; after that, every answer shows them anyway. */
+/** Writes are remembered for longer than a replica may lag; after that, every answer shows them, while there is a primary. */
 const consistencyMarginMs = 5_000;
 const maxRememberedCallers = 10_000;
 /** Requests have had their grace time by then: what still runs belongs to nobody. */
@@ -46,8 +46,8 @@ const databaseCloseMs = 500;
 const sweepIntervalMs = 60 * 60 * 1000;
 
 /**
- * The composition root: the only place that constructs services. The database may be away at the start; Vault must
- * answer once, or what it gives must be in the fallback.
+ * The composition root: the only place that constructs services. At the start Vault must answer once, or what it gives
+ * must be in the fallback; and where Vault makes the logins, the database must be there for it to make one.
  */
 export async function createContext(config: Config, overrides: ContextOverrides = {}): Promise<Context> {
   const logger = overrides.logger ?? createLogger({ level: config.logLevel });
@@ -98,7 +98,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       { memoryMs: config.database.maxLagMs + consistencyMarginMs, maxCallers: maxRememberedCallers },
       systemTimerClock,
     ),
-    readiness: () => readinessOf(database.status(), isDraining),
+    readiness: () => readinessOf(database.status(), vault, isDraining),
     health: () => detailedHealth(database.status(), vault, isDraining),
     metrics,
     logger,

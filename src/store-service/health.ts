@@ -3,12 +3,20 @@ import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
 
 /** Whether requests should be sent here: reads are answered while any node is up. */
-export function readinessOf({ cluster, nodes }: DatabaseStatus, isDraining: boolean): Readiness {
+export function readinessOf(
+  { cluster, nodes }: DatabaseStatus,
+  vault: Pick<VaultService, 'isAnswering'>,
+  isDraining: boolean,
+): Readiness {
   const primary = cluster.kind === 'healthy' ? 'up' : 'down';
   const replica = nodes.some(({ state }) => state.kind === 'replica') ? 'up' : 'down';
-  const checks = { databasePrimary: primary, databaseReplica: replica };
+  const checks = {
+    databasePrimary: primary,
+    databaseReplica: replica,
+    vault: vault.isAnswering ? 'up' : 'down',
+  };
   if (isDraining) return { status: 'draining', checks };
-  if (primary === 'up') return { status: 'ok', checks };
+  if (primary === 'up') return { status: vault.isAnswering ? 'ok' : 'degraded', checks };
   return { status: replica === 'up' ? 'degraded' : 'unavailable', checks };
 }
 
@@ -18,7 +26,7 @@ export async function detailedHealth(
   vault: VaultService,
   isDraining: boolean,
 ): Promise<HealthDetail> {
-  const { status, checks } = readinessOf(database, isDraining);
+  const { status, checks } = readinessOf(database, vault, isDraining);
   const vaultHealth = await vault.health();
   return {
     status: status === 'ok' && vaultHealth.status !== 'up' ? 'degraded' : status,

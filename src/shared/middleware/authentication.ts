@@ -67,13 +67,18 @@ async function decide(authenticator: Authenticator, token: string, timeoutMs: nu
     if (!isPrincipal(principal)) throw new Error('The security service answered with no principal');
     return principal;
   } catch (error) {
-    if (error instanceof UnauthenticatedError) throw error;
+    // known, but without one of our roles; or nobody
+    if (error instanceof UnauthenticatedError || error instanceof ForbiddenError) throw error;
     throw new DependencyUnavailableError(
       'security_unavailable',
       'Who is calling cannot be checked at the moment, so nobody is let in',
-      { retryAfterMs, cause: error },
+      { retryAfterMs: retryAfterMsOf(error), cause: error },
     );
   } finally {
     clearTimeout(timer);
   }
+}
+
+function retryAfterMsOf(error: unknown): number {
+  return error instanceof DependencyUnavailableError ? (error.retryAfterMs ?? retryAfterMs) : retryAfterMs;
 }

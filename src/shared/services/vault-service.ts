@@ -158,6 +158,11 @@ export class VaultService {
     return rotation;
   }
 
+  /** Whether Vault answered lately; asks nobody. */
+  get isAnswering(): boolean {
+    return this.#session.isAnswering;
+  }
+
   /** Asks the node and tells the state of everything. Never rejects for anything that Vault does. */
   async health(): Promise<VaultHealth> {
     const node = await checkNode(this.#session.client);

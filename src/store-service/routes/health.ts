@@ -13,6 +13,9 @@ export interface HealthDetail extends Readiness {
   readonly vault: object;
 }
 
+/** About as long as a failover takes. */
+const retryAfterSeconds = 5;
+
 const health = { 'application/json': { $ref: '#/components/schemas/Health' } };
 
 /**
@@ -47,14 +50,20 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         summary: 'Whether requests should be sent here',
         responses: {
           200: { description: 'Yes; perhaps degraded', content: health },
-          503: { description: 'No: draining, or of no use without what it depends on', content: health },
+          503: {
+            description: 'No: draining, or of no use without what it depends on',
+            headers: ['Retry-After'],
+            content: health,
+          },
         },
         problems: ['unexpected_body'],
       },
       handler: (req, res) => {
         assertNoParameters(req);
         const { status, checks } = readiness();
-        res.status(status === 'ok' || status === 'degraded' ? 200 : 503).json({ status, checks });
+        const isReady = status === 'ok' || status === 'degraded';
+        if (!isReady) res.set('Retry-After', String(retryAfterSeconds));
+        res.status(isReady ? 200 : 503).json({ status, checks });
       },
     },
   ];

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
 import { withClient } from '../../../dev/postgres/admin-client.js';
+import { loadConfig } from '../../../shared/config/config.js';
 import { DependencyUnavailableError } from '../../../shared/errors/app-error.js';
+import { createContext } from '../../../store-service/context.js';
 import { type Body, newStoreBody } from '../../helpers/store-samples.js';
-import { makeApp, noDatabase } from '../../helpers/test-app.js';
-import { TestService } from '../../helpers/test-service.js';
+import { makeApp, noDatabase, recordingLogger } from '../../helpers/test-app.js';
+import { testEnvironment, TestService, tokenOf } from '../../helpers/test-service.js';
 
 let service: TestService;
 
@@ -140,6 +142,43 @@ describe('a contact', () => {
       expect(lines.length).toBeGreaterThan(0);
       expect(lines.join('')).not.toMatch(leaks);
     }
+  });
+
+  it('that cannot be opened keeps its store from being decommissioned: 503, and nothing was done', async () => {
+    const { body: store } = await service.post('/api/stores', newStoreBody({ contact })).expect(201);
+    const config = loadConfig(
+      testEnvironment({ DATABASE_URLS: service.database.appUrl, ...service.vault.environment }),
+    );
+    // a process that has opened no contact yet, so that no key is at hand
+    const other = await createContext(config, { logger: recordingLogger().logger });
+    const authorization = `Bearer ${tokenOf('operator')}`;
+    try {
+      await supertest(other.app).get('/api/stores').set('Authorization', authorization).expect(200);
+      service.vault.server.state.isSealed = true;
+      const response = await supertest(other.app)
+        .delete(`/api/stores/${store.id}`)
+        .set('Authorization', authorization)
+        .set('If-Match', '"v1"');
+      expect(response.status).toBe(503);
+      expect(response.body).toMatchObject({ code: 'encryption_unavailable' });
+    } finally {
+      service.vault.server.state.isSealed = false;
+      await other.close();
+    }
+    const { body: after } = await service.get(`/api/stores/${store.id}`).expect(200);
+    expect(after).toEqual(store);
+  });
+
+  it('that was damaged can be replaced', async () => {
+    const { body: store } = await service.post('/api/stores', newStoreBody({ contact })).expect(201);
+    await withClient(service.database.ownerUrl, (client) =>
+      client.query(
+        `UPDATE stores SET contact = contact || '{"tag": "AAAAAAAAAAAAAAAAAAAAAA=="}' WHERE id = $1`,
+        [store.id],
+      ),
+    );
+    const { body: replaced } = await service.put(`/api/stores/${store.id}`, store).expect(200);
+    expect(replaced).toMatchObject({ version: 2, contact });
   });
 
   it('is not accepted in the clear when there is no key: 503, nothing is stored', async () => {

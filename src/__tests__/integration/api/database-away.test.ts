@@ -57,7 +57,7 @@ describe('while the primary is away', () => {
     expectUnavailable(await send(context, 'delete', path).set('If-Match', '"v1"'));
     expect(await readiness(context)).toEqual({
       status: 200,
-      body: { status: 'degraded', checks: { databasePrimary: 'down', databaseReplica: 'up' } },
+      body: { status: 'degraded', checks: { databasePrimary: 'down', databaseReplica: 'up', vault: 'up' } },
     });
     await context.close();
   });
@@ -99,7 +99,10 @@ describe('while no node answers', () => {
     expectUnavailable(await send(context, 'post', '/api/stores', newStoreBody()));
     expect(await readiness(context)).toEqual({
       status: 503,
-      body: { status: 'unavailable', checks: { databasePrimary: 'down', databaseReplica: 'down' } },
+      body: {
+        status: 'unavailable',
+        checks: { databasePrimary: 'down', databaseReplica: 'down', vault: 'up' },
+      },
     });
     await supertest(context.app).get('/health/live').expect(200);
     await supertest(context.app).get('/api/stores').expect(401);
@@ -142,7 +145,7 @@ describe('draining', () => {
     const context = await startOn([service.database.appUrl, service.database.replicaAppUrl]);
     expect(await readiness(context)).toEqual({
       status: 200,
-      body: { status: 'ok', checks: { databasePrimary: 'up', databaseReplica: 'up' } },
+      body: { status: 'ok', checks: { databasePrimary: 'up', databaseReplica: 'up', vault: 'up' } },
     });
     context.drain();
     expect(await readiness(context)).toMatchObject({ status: 503, body: { status: 'draining' } });

@@ -15,7 +15,7 @@ describe('GET /health', () => {
     const { body } = await service.get('/health', 'viewer').expect(200);
     expect(body).toMatchObject({
       status: 'ok',
-      checks: { databasePrimary: 'up', databaseReplica: 'up' },
+      checks: { databasePrimary: 'up', databaseReplica: 'up', vault: 'up' },
       database: { state: 'healthy', nodes: [{ role: 'primary' }, { role: 'replica' }] },
       vault: { status: 'up', node: 'active', isSignedIn: true },
     });
@@ -52,12 +52,17 @@ describe('while Vault is sealed', () => {
       const stranger = await fresh.get('/api/stores', 'second').expect(503);
       expect(stranger.body).toMatchObject({ code: 'security_unavailable', retryable: true });
       expect(Number(stranger.get('Retry-After'))).toBeGreaterThan(0);
+      await fresh.get('/api/stores', 'viewer').expect(503);
+      await fresh.get('/api/stores', 'admin').expect(503);
       await fresh.post('/api/stores', newStoreBody()).expect(201);
       const contact = { name: 'Erika', email: 'erika@example.org', phone: '+49 30 901820' };
       const refused = await fresh.post('/api/stores', newStoreBody({ contact })).expect(503);
       expect(refused.body).toMatchObject({ code: 'encryption_unavailable', retryable: true });
       const { body: list } = await fresh.get('/api/stores').expect(200);
       expect(list.items).toHaveLength(1);
+      // what nobody needs a credential for says so, too
+      const ready = await fresh.request('GET', '/health/ready').expect(200);
+      expect(ready.body).toMatchObject({ status: 'degraded', checks: { vault: 'down' } });
     } finally {
       await fresh.stop();
     }

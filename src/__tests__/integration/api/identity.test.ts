@@ -4,6 +4,7 @@ import supertest from 'supertest';
 import {
   DependencyUnavailableError,
   ForbiddenError,
+  OverloadedError,
   UnauthenticatedError,
 } from '../../../shared/errors/app-error.js';
 import { type Principal, type Role, roles } from '../../../shared/services/authenticator.js';
@@ -110,6 +111,17 @@ describe('the table of roles', () => {
   });
 });
 
+describe('a caller that is known and has none of our roles', () => {
+  it('is told 403, not to come back later', async () => {
+    const authenticate = () => Promise.reject(new ForbiddenError('The token gives none of the roles'));
+    const { app } = makeApp({ authenticator: { authenticate } });
+    const response = await supertest(app).get('/api/stores').set('Authorization', 'Bearer a.b.c');
+    expect(response.status).toBe(403);
+    expect(response.body).toMatchObject({ code: 'forbidden', retryable: false });
+    expect(response.get('Retry-After')).toBeUndefined();
+  });
+});
+
 describe('when the security service cannot decide', () => {
   const never = new Promise<Principal>(() => undefined);
   it.each<[string, () => Promise<Principal>]>([
@@ -118,7 +130,7 @@ describe('when the security service cannot decide', () => {
       'it is unavailable',
       () => Promise.reject(new DependencyUnavailableError('vault_sealed', 'sealed', { retryAfterMs: 1 })),
     ],
-    ['it says something that is not for it to say', () => Promise.reject(new ForbiddenError('no'))],
+    ['it is overloaded', () => Promise.reject(new OverloadedError('too much'))],
     [
       'it throws',
       () => {

@@ -38,10 +38,12 @@ export class VaultSession {
   readonly client: VaultClient;
   readonly tokens: TokenKeeper;
   readonly #breakers: ReadonlyMap<VaultUse, Breaker>;
+  readonly #pacer: OutagePacer;
 
   constructor(options: VaultSessionOptions) {
     const { connection, login, clock, random, log, metrics } = options;
-    this.client = new VaultClient(connection, new OutagePacer(clock));
+    this.#pacer = new OutagePacer(clock);
+    this.client = new VaultClient(connection, this.#pacer);
     this.#breakers = new Map(
       vaultUses.map((use) => {
         const breaker = new Breaker(breakerOptions(use, connection.timeoutMs), { clock, random });
@@ -63,6 +65,11 @@ export class VaultSession {
     return this.tokens.withToken((token) =>
       breaker.run((signal) => work({ client: this.client, token, signal })),
     );
+  }
+
+  /** False from the third failure in a row until the next success. */
+  get isAnswering(): boolean {
+    return !this.#pacer.isDown;
   }
 
   breakerStates(): Record<VaultUse, BreakerState['name']> {
