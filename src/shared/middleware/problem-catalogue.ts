@@ -84,7 +84,8 @@ export const problemCatalogue = {
   write_outcome_unknown: {
     kind: 'dependency_unavailable',
     title: 'Outcome unknown',
-    remedy: 'Repeat the request with the same `Idempotency-Key`: it is applied once at most.',
+    remedy:
+      'Repeat the request with the same `Idempotency-Key`: it is applied once at most. Without one, read the store first.',
   },
   route_not_found: {
     kind: 'not_found',

@@ -46,7 +46,11 @@ export function buildOpenApi(endpoints: readonly Endpoint[], { version }: Servic
     paths: buildPaths(endpoints),
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: `spk_<id>_<secret>`' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key, `spk_<id>_<secret>`, or a JWT of the configured OpenID provider',
+        },
       },
       headers: responseHeaders,
       schemas: Object.fromEntries(
