@@ -4,7 +4,7 @@ export default class TotalsReporter {
     // a test file that could not even be loaded has failed, although none of its tests ran
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
     const skipped = results.numPendingTests + results.numTodoTests;
-    const suffix = skipped > 0 ? `, ${skipped} skipped` : '';
-    process.stdout.write(`\n${results.numPassedTests} passed, ${failed} failed${suffix}\n`);
+    if (skipped > 0) process.stdout.write(`\n${skipped} skipped`);
+    process.stdout.write(`\n${results.numPassedTests} passed, ${failed} failed\n`);
   }
 }

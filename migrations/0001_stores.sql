@@ -6,7 +6,9 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 -- server, so another database of it may have made this one already, or be making it right now.
 DO $$
 BEGIN
-  CREATE ROLE store_platform_rw NOLOGIN;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'store_platform_rw') THEN
+    CREATE ROLE store_platform_rw NOLOGIN;
+  END IF;
 EXCEPTION
   WHEN duplicate_object OR unique_violation THEN NULL;
 END
@@ -120,12 +122,12 @@ CREATE TRIGGER stores_never_deleted BEFORE DELETE OR TRUNCATE ON stores
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- What was answered under an idempotency key, written in the transaction of the change itself. The outcome is null
--- only inside that transaction.
+-- only inside that transaction. It is json, not jsonb, for a replay is the first answer to the byte.
 CREATE TABLE idempotency_keys (
   principal   text NOT NULL,
   key         text NOT NULL CHECK (char_length(key) BETWEEN 1 AND 255),
   fingerprint bytea NOT NULL CHECK (octet_length(fingerprint) = 32),
-  outcome     jsonb,
+  outcome     json,
   created_at  timestamptz(3) NOT NULL,
   PRIMARY KEY (principal, key)
 );

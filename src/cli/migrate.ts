@@ -1,23 +1,12 @@
 import { migrate } from '../store-service/migrate.js';
-
-/** EX_USAGE of sysexits.h. */
-const usageError = 64;
+import type { CliProcess } from './program.js';
 
 /** Brings the database of DATABASE_OWNER_URL to the newest schema. */
-async function main(): Promise<void> {
-  const connectionString = process.env['DATABASE_OWNER_URL'];
+export async function runMigrations({ env, stdout }: CliProcess): Promise<void> {
+  const connectionString = env['DATABASE_OWNER_URL'];
   if (connectionString === undefined || connectionString === '') {
-    process.stderr.write(
-      'DATABASE_OWNER_URL: is required (connection string of the role that owns the database)\n',
-    );
-    process.exitCode = usageError;
-    return;
+    throw new Error('DATABASE_OWNER_URL: is required (connection string of the role that owns the database)');
   }
   const applied = await migrate({ connectionString });
-  process.stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}\n` : 'The schema is up to date\n');
+  stdout.write(applied.length > 0 ? `Applied ${applied.join(', ')}\n` : 'The schema is up to date\n');
 }
-
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});

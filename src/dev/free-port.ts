@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net';
-import { ignoring } from './error-code.js';
+import { ignoring } from '../shared/errors/error-code.js';
 
 function listenOnce(port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -1,17 +1,23 @@
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { HttpConfig } from '../shared/config/config.js';
+import type { ConsistencyLedger } from '../shared/database/consistency.js';
 import type { Logger } from '../shared/logging/logger.js';
+import type { Metrics } from '../shared/metrics/metrics.js';
 import { accessLog } from '../shared/middleware/access-log.js';
 import { authentication } from '../shared/middleware/authentication.js';
+import { readYourWrites } from '../shared/middleware/consistency.js';
 import { endpointRouter } from '../shared/middleware/endpoint.js';
 import { concurrencyLimit, principalRateLimit } from '../shared/middleware/limits.js';
 import { problemDetails, routeNotFound } from '../shared/middleware/problem-details.js';
 import { requestContext } from '../shared/middleware/request-context.js';
+import { requestMetrics } from '../shared/middleware/request-metrics.js';
+import { hostRequired } from '../shared/middleware/unreadable-request.js';
 import type { Authenticator } from '../shared/services/authenticator.js';
 import type { JsonSchema } from '../shared/validation/json-schema.js';
 import { descriptionEndpoints, docsRouter } from './routes/docs.js';
-import { healthEndpoints, type Readiness } from './routes/health.js';
+import { type HealthDetail, healthDetailEndpoint, healthEndpoints, type Readiness } from './routes/health.js';
+import { metricsEndpoint, type MetricsPage } from './routes/metrics.js';
 import { buildOpenApi } from './routes/openapi.js';
 import type { ServiceInfo } from './service-info.js';
 import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js';
@@ -19,19 +25,25 @@ import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js'
 export interface AppDependencies extends StoreRouteDependencies {
   readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests'>;
   readonly authenticator: Authenticator;
+  readonly consistency: ConsistencyLedger;
+  /** Longest wait for the authenticator's decision; a few seconds unless told. */
+  readonly authenticationTimeoutMs?: number;
   readonly readiness: () => Readiness;
+  readonly health: () => Promise<HealthDetail>;
+  readonly metrics: Metrics & MetricsPage;
   readonly logger: Logger;
   readonly info: ServiceInfo;
 }
 
 /** The Express app, from ready-made parts. A request passes from top to bottom; errors go to the handler at the end. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { http, authenticator, readiness, logger, info } = dependencies;
+  const { http, authenticator, consistency, readiness, metrics, logger, info } = dependencies;
   const publicEndpoints = [
     ...healthEndpoints(readiness),
+    metricsEndpoint(metrics),
     ...descriptionEndpoints((): JsonSchema => document),
   ];
-  const protectedEndpoints = storeEndpoints(dependencies);
+  const protectedEndpoints = [...storeEndpoints(dependencies), healthDetailEndpoint(dependencies.health)];
   const document = buildOpenApi([...protectedEndpoints, ...publicEndpoints], info);
 
   const app = express();
@@ -39,15 +51,19 @@ export function createApp(dependencies: AppDependencies): Express {
   app.set('case sensitive routing', true);
   app.set('query parser', false);
   app.set('etag', false);
+  app.disable('x-powered-by');
 
   app.use(requestContext);
   app.use(accessLog(logger));
+  app.use(requestMetrics(metrics));
   app.use(securityHeaders());
+  app.use(hostRequired);
   app.use('/docs', docsRouter());
   app.use(endpointRouter(publicEndpoints));
   // everything below is for callers we know: an unknown route says 401 before it says 404
   app.use(concurrencyLimit(http.maxConcurrentRequests));
-  app.use(authentication(authenticator));
+  app.use(authentication(authenticator, dependencies.authenticationTimeoutMs));
+  app.use(readYourWrites(consistency));
   app.use(endpointRouter(protectedEndpoints, [principalRateLimit(http.rateLimit)]));
   app.use(routeNotFound);
   app.use(problemDetails(logger));

@@ -2,18 +2,26 @@ import type { RequestListener } from 'node:http';
 import { systemClock } from '../shared/clock.js';
 import type { Config } from '../shared/config/config.js';
 import { ConnectionManager } from '../shared/database/connection-manager.js';
+import { ConsistencyLedger } from '../shared/database/consistency.js';
+import { logDatabaseEvents, measureDatabaseEvents } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
-import { ApiKeyAuthenticator } from '../shared/services/api-key-authenticator.js';
-import { LocalFieldCipher } from '../shared/services/local-field-cipher.js';
+import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
+import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
+import { FieldEncryption } from '../shared/services/field-encryption.js';
+import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
+import { SecurityService } from '../shared/services/security-service.js';
 import { Signer } from '../shared/services/signer.js';
+import { systemTimerClock } from '../shared/timer-clock.js';
 import { createApp } from './app.js';
+import { detailedHealth, readinessOf } from './health.js';
+import { Releasers } from '../shared/releasers.js';
 import { readServiceInfo } from './service-info.js';
-import type { Readiness } from './routes/health.js';
 import { ContactSeal } from './services/contact-seal.js';
 import { IdempotentRunner } from './services/idempotent-runner.js';
 import { NotesSanitizer } from './services/notes-sanitizer.js';
 import { StoreCommands } from './services/store-commands.js';
 import { StoreQueries } from './services/store-queries.js';
+import { createVaultService, probeTable, readSigningKey, startDatabaseLogins } from './vault-parts.js';
 
 /** Parts that tests or the development stack bring along instead of the real ones. */
 export interface ContextOverrides {
@@ -30,33 +38,69 @@ export interface Context {
   close(): Promise<void>;
 }
 
+/** Writes are remembered for longer than a replica may lag; after that, every answer shows them, while there is a primary. */
+const consistencyMarginMs = 5_000;
+const maxRememberedCallers = 10_000;
+/** Requests have had their grace time by then: what still runs belongs to nobody. */
+const databaseCloseMs = 500;
 const sweepIntervalMs = 60 * 60 * 1000;
 
-/** The composition root: the only place that constructs services. */
+/**
+ * The composition root: the only place that constructs services. At the start Vault must answer once, or what it gives
+ * must be in the fallback; and where Vault makes the logins, the database must be there for it to make one.
+ */
 export async function createContext(config: Config, overrides: ContextOverrides = {}): Promise<Context> {
   const logger = overrides.logger ?? createLogger({ level: config.logLevel });
-  const database = new ConnectionManager(config.database, logger);
+  const releasers = new Releasers();
+  try {
+    return await compose(config, logger, releasers);
+  } catch (error) {
+    await releasers.releaseAll();
+    throw error;
+  }
+}
+
+async function compose(config: Config, logger: Logger, releasers: Releasers): Promise<Context> {
+  const metrics = new PrometheusMetrics();
+  const vault = createVaultService(config, logger, metrics);
+  releasers.add('Vault', () => vault.close());
+  const signingKey = await readSigningKey(vault);
+  const credentials = await startDatabaseLogins(config, vault);
+
+  const database = new ConnectionManager(config.database, {
+    probeTable,
+    ...(credentials && { credentials }),
+  });
+  releasers.add('The database', () => database.close(databaseCloseMs));
+  database.onEvent(logDatabaseEvents(logger));
+  database.onEvent(measureDatabaseEvents(metrics));
   await database.start();
 
-  const contacts = new ContactSeal(new LocalFieldCipher(config.fieldEncryptionKey));
-  const runner = new IdempotentRunner(database, systemClock);
-  const commands = new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock);
-  const queries = new StoreQueries(database, contacts, new Signer(config.signingKey, 'page cursors'));
-
-  const sweep = setInterval(() => {
-    runner.forgetExpired().catch((error: unknown) => {
-      logger.warn('Expired idempotency keys could not be removed', { error });
+  const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger });
+  if (tokens) {
+    releasers.add('The OpenID provider', () => {
+      tokens.close();
     });
-  }, sweepIntervalMs).unref();
+  }
+  const apiKeys = new SecurityService({ records: vault.callers, log: logger });
+  const contacts = new ContactSeal(new FieldEncryption({ transit: vault.transit, log: logger, metrics }));
+  const runner = new IdempotentRunner(database, systemClock);
+  startSweep(runner, logger, releasers);
 
   let isDraining = false;
   const app = createApp({
     http: config.http,
-    authenticator: new ApiKeyAuthenticator(config.apiKeys),
-    queries,
-    commands,
-    fingerprints: new Signer(config.signingKey, 'request fingerprints'),
-    readiness: () => readinessOf(database, isDraining),
+    authenticator: new CallerAuthenticator(apiKeys, tokens),
+    queries: new StoreQueries(database, contacts, new Signer(signingKey, 'page cursors')),
+    commands: new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock),
+    fingerprints: new Signer(signingKey, 'request fingerprints'),
+    consistency: new ConsistencyLedger(
+      { memoryMs: config.database.maxLagMs + consistencyMarginMs, maxCallers: maxRememberedCallers },
+      systemTimerClock,
+    ),
+    readiness: () => readinessOf(database.status(), vault, isDraining),
+    health: () => detailedHealth(database.status(), vault, isDraining),
+    metrics,
     logger,
     info: readServiceInfo(),
   });
@@ -67,19 +111,18 @@ export async function createContext(config: Config, overrides: ContextOverrides 
     drain: () => {
       isDraining = true;
     },
-    close: async () => {
-      clearInterval(sweep);
-      await database.close(config.http.shutdownGraceMs);
-    },
+    close: () => releasers.releaseAll(),
   };
 }
 
-function readinessOf(database: ConnectionManager, isDraining: boolean): Readiness {
-  const roles = database.status().map(({ role }) => role);
-  const primary = roles.includes('primary') ? 'up' : 'down';
-  const replica = roles.includes('replica') ? 'up' : 'down';
-  const checks = { databasePrimary: primary, databaseReplica: replica };
-  if (isDraining) return { status: 'draining', checks };
-  if (primary === 'up') return { status: 'ok', checks };
-  return { status: replica === 'up' ? 'degraded' : 'unavailable', checks };
+/** Removes idempotency keys whose time is over, now and then. */
+function startSweep(runner: IdempotentRunner, logger: Logger, releasers: Releasers): void {
+  const timer = setInterval(() => {
+    runner.forgetExpired().catch((error: unknown) => {
+      logger.warn('Expired idempotency keys could not be removed', { error });
+    });
+  }, sweepIntervalMs).unref();
+  releasers.add('The sweep', () => {
+    clearInterval(timer);
+  });
 }

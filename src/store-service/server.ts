@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../shared/config/config.js';
+import { answerUnreadableRequests } from '../shared/middleware/unreadable-request.js';
 import { type Context, type ContextOverrides, createContext } from './context.js';
 
 /** Longest time that a client may take to send a whole request, in ms. */
@@ -9,7 +10,7 @@ const requestTimeoutMs = 30_000;
 export interface RunningServer {
   /** Where it listens, without a slash at the end. */
   readonly url: string;
-  /** Stops accepting, lets running requests finish within the grace time, ends everything else. */
+  /** Stops accepting, lets running requests finish within the grace time, ends everything else; once, however often called. */
   close(): Promise<void>;
 }
 
@@ -19,8 +20,9 @@ export interface RunningServer {
  */
 export async function startServer(config: Config, overrides?: ContextOverrides): Promise<RunningServer> {
   const context = await createContext(config, overrides);
-  const server = createServer({ requestTimeout: requestTimeoutMs }, context.app);
-  answerUnreadableRequests(server);
+  // the app itself refuses requests without a Host: Node's answer to them has no body
+  const server = createServer({ requestTimeout: requestTimeoutMs, requireHostHeader: false }, context.app);
+  answerUnreadableRequests(server, context.logger);
   try {
     await listen(server, config);
   } catch (error) {
@@ -29,7 +31,8 @@ export async function startServer(config: Config, overrides?: ContextOverrides):
   }
   const url = urlOf(server, config.http.host);
   context.logger.info('Listening', { 'url.full': url });
-  return { url, close: () => shutDown(server, context, config.http.shutdownGraceMs) };
+  let shutdown: Promise<void> | undefined;
+  return { url, close: () => (shutdown ??= shutDown(server, context, config.http.shutdownGraceMs)) };
 }
 
 function listen(server: Server, { http }: Config): Promise<void> {
@@ -56,32 +59,6 @@ async function shutDown(server: Server, context: Context, graceMs: number): Prom
     server.closeIdleConnections();
   });
   await context.close();
-}
-
-/** What HTTP's own parser refuses never reaches the app; it gets a problem all the same. */
-function answerUnreadableRequests(server: Server): void {
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-    const isTimeout = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    const status = isTooLarge
-      ? '431 Request Header Fields Too Large'
-      : isTimeout
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-    const problem = JSON.stringify({
-      type: 'about:blank',
-      title: status.slice(4),
-      status: Number(status.slice(0, 3)),
-    });
-    socket.end(
-      `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
-        `Content-Length: ${Buffer.byteLength(problem)}\r\n\r\n${problem}`,
-    );
-  });
 }
 
 function urlOf(server: Server, host: string): string {

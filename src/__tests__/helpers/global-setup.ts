@@ -1,16 +1,11 @@
 import { tsImport } from 'tsx/esm/api';
-import type * as hostModule from './test-cluster-host.js';
-
-/** Names the environment variable through which workers learn where to ask for the cluster. */
-const ADDRESS_VARIABLE = 'TEST_CLUSTER_ADDRESS';
+import type * as testRunModule from './test-run.js';
 
 /** Jest loads this file without its module transform, so tsx loads what it imports. */
 export default async function globalSetup(): Promise<void> {
-  const { TestClusterHost } = (await tsImport(
-    './test-cluster-host.ts',
-    import.meta.url,
-  )) as typeof hostModule;
-  const host = new TestClusterHost();
-  process.env[ADDRESS_VARIABLE] = await host.listen();
-  Object.assign(globalThis, { testClusterHost: host });
+  const { TestRun } = (await tsImport('./test-run.ts', import.meta.url)) as typeof testRunModule;
+  const testRun = new TestRun();
+  // Workers inherit the environment.
+  Object.assign(process.env, await testRun.open());
+  Object.assign(globalThis, { testRun });
 }

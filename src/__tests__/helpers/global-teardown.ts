@@ -1,6 +1,6 @@
-import type { TestClusterHost } from './test-cluster-host.js';
+import type { TestRun } from './test-run.js';
 
 export default async function globalTeardown(): Promise<void> {
-  const { testClusterHost } = globalThis as { testClusterHost?: TestClusterHost };
-  await testClusterHost?.close();
+  const { testRun } = globalThis as { testRun?: TestRun };
+  await testRun?.close();
 }

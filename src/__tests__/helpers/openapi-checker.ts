@@ -57,7 +57,7 @@ export class OpenApiChecker {
     const key = JSON.stringify(schema);
     const validate = this.#validators.get(key) ?? this.#ajv.compile(withAbsoluteReferences(schema));
     this.#validators.set(key, validate);
-    if (!validate(JSON.parse(response.text))) {
+    if (!validate(type.endsWith('json') ? JSON.parse(response.text) : response.text)) {
       throw new Error(
         `${where} is not as its schema says: ${this.#ajv.errorsText(validate.errors)}\n${response.text}`,
       );

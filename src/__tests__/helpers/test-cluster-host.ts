@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { chmod, mkdtemp, statfs } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { migrate } from '../../store-service/migrate.js';
-import { ignoring, messageOf } from '../../dev/error-code.js';
+import { messageOf } from '../../shared/errors/error-code.js';
 import type { ClusterCredentials } from '../../dev/postgres/cluster-credentials.js';
 import { PostgresCluster } from '../../dev/postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from '../../dev/postgres/postgres-runtime.js';
-import { signalProcess } from '../../dev/postgres/server-processes.js';
+import { migrate } from '../../store-service/migrate.js';
 
 /** Where the tests of this run find their cluster. */
 export interface TestCluster {
@@ -21,30 +18,22 @@ export interface TestCluster {
   readonly template: string;
 }
 
-const MEMORY_FOLDER = '/dev/shm';
-const ENOUGH_MEMORY_BYTES = 2 * 1024 ** 3;
 const TEMPLATE = 'store_platform_template';
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** The memory disk is several times faster, but in a container often too small. */
-async function pickBaseFolder(): Promise<string> {
-  const space = await statfs(MEMORY_FOLDER).catch(ignoring('ENOENT'));
-  return space && space.bavail * space.bsize >= ENOUGH_MEMORY_BYTES ? MEMORY_FOLDER : tmpdir();
-}
 
 /**
  * One Postgres cluster for a whole run of jest. It lives in jest's main process and is started by the first
  * test that asks for it over HTTP, so that a run of unit tests alone does not wait for Postgres.
  */
 export class TestClusterHost {
-  #folder: string | undefined;
-  #cluster: PostgresCluster | undefined;
-  #started: Promise<TestCluster> | undefined;
+  readonly #folder: string;
   readonly #server: Server;
   /** Other users of this machine can reach the port, but do not know the path. */
   readonly #path = `/${randomUUID()}`;
+  #cluster: PostgresCluster | undefined;
+  #started: Promise<TestCluster> | undefined;
 
-  constructor() {
+  constructor(runFolder: string) {
+    this.#folder = join(runFolder, 'shared-cluster');
     this.#server = createServer((request, response) => {
       if (request.url === this.#path) void this.#answer(response);
       else response.writeHead(404).end();
@@ -56,8 +45,6 @@ export class TestClusterHost {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject).listen(0, '127.0.0.1', resolve);
     });
-    for (const signal of SIGNALS) process.once(signal, this.#onSignal);
-    process.once('exit', this.#onExit);
     const { port } = this.#server.address() as AddressInfo;
     return `http://127.0.0.1:${port}${this.#path}`;
   }
@@ -73,47 +60,25 @@ export class TestClusterHost {
   }
 
   async #start(): Promise<TestCluster> {
-    const folder = await mkdtemp(join(await pickBaseFolder(), 'store-platform-test-'));
-    this.#folder = folder;
-    // As root, Postgres runs under another account, which has to get in.
-    await chmod(folder, 0o711);
-    const cluster = await PostgresCluster.open({
-      folder,
-      runtime: await preparePostgresRuntime(),
-      durable: false,
-    });
-    this.#cluster = cluster;
-    await cluster.start();
-    await createTemplate(cluster);
+    await mkdir(this.#folder);
+    await chmod(this.#folder, 0o711);
+    const runtime = await preparePostgresRuntime();
+    this.#cluster = await PostgresCluster.open({ folder: this.#folder, runtime, durable: false });
+    await this.#cluster.start();
+    await createTemplate(this.#cluster);
     return {
-      primaryPort: cluster.primary.port,
-      replicaPort: cluster.replica.port,
-      credentials: cluster.credentials,
+      primaryPort: this.#cluster.primary.port,
+      replicaPort: this.#cluster.replica.port,
+      credentials: this.#cluster.credentials,
       template: TEMPLATE,
     };
   }
 
   async close(): Promise<void> {
-    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
     this.#server.close();
-    await this.#started?.catch(() => undefined);
+    // Whoever asked for the cluster was told why it did not start.
+    await Promise.allSettled([this.#started]);
     await this.#cluster?.stop('immediate');
-    process.off('exit', this.#onExit);
-    this.#removeFolder();
-  }
-
-  readonly #onSignal = (signal: NodeJS.Signals): void => {
-    void this.close().finally(() => process.kill(process.pid, signal));
-  };
-
-  /** The last resort, when jest ends without a teardown: nothing asynchronous works any more. */
-  readonly #onExit = (): void => {
-    for (const node of this.#cluster?.nodes ?? []) if (node.pid) signalProcess(node.pid, 'SIGQUIT');
-    this.#removeFolder();
-  };
-
-  #removeFolder(): void {
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { PassThrough } from 'node:stream';
 import supertest, { type Test } from 'supertest';
@@ -8,51 +8,60 @@ import type { Role } from '../../shared/services/authenticator.js';
 import { type Context, createContext } from '../../store-service/context.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 import { OpenApiChecker, type OpenApiDocument } from './openapi-checker.js';
+import { type TestCaller, TestVault } from './test-vault.js';
 
 export type Environment = Record<string, string>;
 
-/** An API key: what a caller sends, and what the service is configured with. */
-export function makeApiKey(id: string, role: Role): { token: string; record: string } {
-  const secret = randomBytes(32).toString('base64url');
-  const hash = createHash('sha256').update(secret).digest('hex');
-  return { token: `spk_${id}_${secret}`, record: `${id}:${role}:${hash}` };
+function makeCaller(id: string, role: Role): TestCaller {
+  return { id, role, secret: randomBytes(32).toString('base64url') };
 }
 
-const keys = {
-  viewer: makeApiKey('test-viewer', 'viewer'),
-  operator: makeApiKey('test-operator', 'operator'),
-  admin: makeApiKey('test-admin', 'admin'),
-  second: makeApiKey('second-operator', 'operator'),
+const callers = {
+  viewer: makeCaller('test-viewer', 'viewer'),
+  operator: makeCaller('test-operator', 'operator'),
+  admin: makeCaller('test-admin', 'admin'),
+  second: makeCaller('second-operator', 'operator'),
 };
 
-export type Caller = keyof typeof keys;
+export type Caller = keyof typeof callers;
 
 export function tokenOf(caller: Caller): string {
-  return keys[caller].token;
+  const { id, secret } = callers[caller];
+  return `spk_${id}_${secret}`;
 }
 
-/** Keys that are the same for every service of this run, so that two instances understand each other. */
-const fieldEncryptionKey = randomBytes(32).toString('base64');
-const signingKey = randomBytes(32).toString('base64');
+/** An API key with a secret that nobody was given. */
+export function forgedKey(id: string): string {
+  return `spk_${id}_${randomBytes(32).toString('base64url')}`;
+}
 
+/** An environment that is valid, though nothing answers at its addresses. */
 export function testEnvironment(overrides: Environment = {}): Environment {
   return {
     NODE_ENV: 'test',
     PORT: '0',
     LOG_LEVEL: 'debug',
+    DATABASE_FAILOVER_WAIT_MS: '500',
+    // a crowded machine is no reason to give a node up
+    DATABASE_PROBE_TIMEOUT_MS: '5000',
+    DATABASE_CONNECT_TIMEOUT_MS: '15000',
     DATABASE_URLS: 'postgresql://nobody:nothing@127.0.0.1:1/none',
-    API_KEYS: Object.values(keys)
-      .map(({ record }) => record)
-      .join(','),
-    FIELD_ENCRYPTION_KEY: fieldEncryptionKey,
-    SIGNING_KEY: signingKey,
+    VAULT_ADDR: 'http://127.0.0.1:1',
+    VAULT_AUTH: 'token',
+    VAULT_TOKEN: 'none',
     ...overrides,
   };
+}
+
+/** A Vault that knows the callers of the tests. */
+export function startTestVault(): Promise<TestVault> {
+  return TestVault.start(Object.values(callers));
 }
 
 /** The service on a database of its own, called over real sockets; every answer is held against the OpenAPI document. */
 export class TestService {
   readonly database: TestDatabase;
+  readonly vault: TestVault;
   readonly config: Config;
   readonly context: Context;
   /** The log so far, a line each. */
@@ -61,12 +70,14 @@ export class TestService {
 
   private constructor(
     database: TestDatabase,
+    vault: TestVault,
     config: Config,
     context: Context,
     logLines: string[],
     checker: OpenApiChecker,
   ) {
     this.database = database;
+    this.vault = vault;
     this.config = config;
     this.context = context;
     this.logLines = logLines;
@@ -74,18 +85,21 @@ export class TestService {
   }
 
   static async start(overrides: Environment = {}): Promise<TestService> {
-    const database = await createTestDatabase();
+    const [database, vault] = await Promise.all([createTestDatabase(), startTestVault()]);
     const urls = `${database.appUrl},${database.replicaAppUrl}`;
-    const config = loadConfig(testEnvironment({ DATABASE_URLS: urls, ...overrides }));
+    // the primary answers unless a test is about replicas: callers see what others wrote
+    const defaults = { DATABASE_URLS: urls, DATABASE_MAX_LAG_MS: '1', ...vault.environment };
+    const config = loadConfig(testEnvironment({ ...defaults, ...overrides }));
     const logLines: string[] = [];
     const stream = new PassThrough().on('data', (line: Buffer) => logLines.push(line.toString()));
     const context = await createContext(config, { logger: createLogger({ level: 'debug', stream }) });
     const checker = new OpenApiChecker(await readOpenApi(context.app));
-    return new TestService(database, config, context, logLines, checker);
+    return new TestService(database, vault, config, context, logLines, checker);
   }
 
   async stop(): Promise<void> {
     await this.context.close();
+    await this.vault.close();
     await this.database.drop();
   }
 

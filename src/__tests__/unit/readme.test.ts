@@ -4,7 +4,7 @@ import { environmentSchema, secretNames } from '../../shared/config/environment.
 
 interface Described {
   readonly keys: Readonly<
-    Record<string, { readonly flags: { default?: unknown; description?: string; presence?: string } }>
+    Record<string, { readonly flags: { default?: string | number; description?: string; presence?: string } }>
   >;
 }
 
@@ -12,7 +12,12 @@ function expectedRows(): string[] {
   const { keys } = environmentSchema.describe() as unknown as Described;
   return Object.entries(keys).map(([name, { flags }]) => {
     const file = (secretNames as readonly string[]).includes(name) ? ` (or \`${name}_FILE\`)` : '';
-    const value = flags.presence === 'required' ? 'required' : `\`${String(flags.default)}\``;
+    const value =
+      flags.presence === 'required'
+        ? 'required'
+        : flags.default === undefined
+          ? 'none'
+          : `\`${String(flags.default)}\``;
     return `| \`${name}\`${file} | ${value} | ${String(flags.description)} |`;
   });
 }

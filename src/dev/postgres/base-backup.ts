@@ -1,7 +1,7 @@
 import { chown, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from 'pg';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 import type { DataFolder } from './data-folder.js';
 import type { PostgresServer } from './postgres-server.js';
 import type { ServiceUser } from './service-user.js';

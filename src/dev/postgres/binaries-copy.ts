@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 import type { PostgresBinaries } from './binaries.js';
 
 interface Link {

@@ -39,12 +39,20 @@ async function ensureDatabase(client: Client, owner: Login): Promise<void> {
   await client.query(`CREATE DATABASE ${DATABASE} OWNER ${client.escapeIdentifier(owner.user)}`);
 }
 
-/** Makes the primary keep WAL for a standby from now on, whether or not that is connected. */
-export async function ensureSlot(primary: PostgresServer, standbyName: string): Promise<void> {
+/**
+ * Makes the primary keep WAL for a standby from now on, whether or not that is connected.
+ *
+ * @returns whether WAL that the standby may still need had been thrown away before.
+ */
+export async function ensureSlot(
+  primary: PostgresServer,
+  standbyName: string,
+): Promise<{ walWasLost: boolean }> {
   const slot = slotNameOf(standbyName);
-  await primary.withAdmin(async (client) => {
-    await client.query(
-      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND wal_status = 'lost'",
+  return primary.withAdmin(async (client) => {
+    const { rowCount: lost } = await client.query(
+      `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+       WHERE slot_name = $1 AND wal_status = 'lost'`,
       [slot],
     );
     await client.query(
@@ -52,5 +60,6 @@ export async function ensureSlot(primary: PostgresServer, standbyName: string): 
        WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
       [slot],
     );
+    return { walWasLost: lost === 1 };
   });
 }

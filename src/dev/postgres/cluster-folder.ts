@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 import { writePrivateFile } from '../private-file.js';
 import { canEnter, type ServiceUser } from './service-user.js';
 import { openSharedFolder, SHARED_BASES } from './shared-folder.js';

@@ -1,6 +1,6 @@
 import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 import { writePrivateFile } from '../private-file.js';
 import type { Login } from './admin-client.js';
 import type { PostgresRuntime } from './postgres-runtime.js';

@@ -119,8 +119,8 @@ export class PostgresCluster extends EventEmitter<{ nodeExit: [PostgresServer, S
   /** Attaches the replica to the primary, cloning it if it is missing, broken or from another history. */
   async startReplica(): Promise<void> {
     const { primary, replica } = this;
-    await ensureSlot(primary, replica.name);
-    if (replica.isRunning && (await readState(replica)).inRecovery) {
+    const { walWasLost } = await ensureSlot(primary, replica.name);
+    if (!walWasLost && replica.isRunning && (await readState(replica)).inRecovery) {
       await replica.follow(this.#upstream());
       if (await this.#attaches(replica)) return;
     }
@@ -181,9 +181,9 @@ export class PostgresCluster extends EventEmitter<{ nodeExit: [PostgresServer, S
     await waitForReplay(replica, lsn ?? (await currentLsn(primary)));
   }
 
-  /** Stops both nodes, in less than 5 s even if they hang. */
-  async stop(mode: StopMode = 'fast'): Promise<void> {
-    const stops = await Promise.allSettled(this.nodes.map((node) => node.stop(mode)));
+  /** Stops both nodes, gently at first and less so after `timeoutMs`; by default in less than 5 s even if they hang. */
+  async stop(mode: StopMode = 'fast', timeoutMs?: number): Promise<void> {
+    const stops = await Promise.allSettled(this.nodes.map((node) => node.stop(mode, timeoutMs)));
     for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;
   }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { messageOf } from '../error-code.js';
+import { messageOf } from '../../shared/errors/error-code.js';
 import { locateBinaries, type PostgresBinaries } from './binaries.js';
 import { copyBinaries } from './binaries-copy.js';
 import { runProgram } from './run-program.js';

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { messageOf } from '../error-code.js';
+import { messageOf, stderrOf } from '../../shared/errors/error-code.js';
 import type { ServiceUser } from './service-user.js';
 
 const execFileAsync = promisify(execFile);
@@ -34,7 +34,6 @@ export async function runProgram(
     });
     return stdout;
   } catch (error) {
-    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-    throw new Error(`${file} failed: ${stderr || messageOf(error)}`, { cause: error });
+    throw new Error(`${file} failed: ${stderrOf(error) || messageOf(error)}`, { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile, stat } from 'node:fs/promises';
-import { codeOf, ignoring, messageOf } from '../error-code.js';
+import { open, readFile, stat, truncate } from 'node:fs/promises';
+import { codeOf, ignoring, messageOf } from '../../shared/errors/error-code.js';
 import { waitUntil } from '../wait-until.js';
 import { withClient } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';
@@ -10,6 +10,7 @@ import { stopLeftovers } from './server-processes.js';
 
 /** Crash recovery replays WAL before the server accepts connections, on a slow disk for a while. */
 const READY_TIMEOUT_MS = 60_000;
+const MAX_LOG_BYTES = 10 * 1024 ** 2;
 const WRONG_PASSWORD = ['28P01', '28000'];
 
 /** A server that did not get as far as accepting connections. */
@@ -30,7 +31,7 @@ export interface Launch {
  * @throws PostgresStartError with the end of the server's log.
  */
 export async function launchServer({ data, logFile, adminUrl }: Launch): Promise<ChildProcess> {
-  const logStart = (await stat(logFile).catch(ignoring('ENOENT')))?.size ?? 0;
+  const logStart = await prepareLog(logFile);
   const child = await spawnServer(data, logFile);
   try {
     await waitUntil(`Postgres in ${data.path} to accept connections`, () => isReady(child, adminUrl), {
@@ -46,6 +47,14 @@ export async function launchServer({ data, logFile, adminUrl }: Launch): Promise
     await stopLeftovers(data.path);
     throw new PostgresStartError(messageOf(error), { cause: error });
   }
+}
+
+/** Begins the log anew when it has grown large over many runs. @returns its size */
+async function prepareLog(path: string): Promise<number> {
+  const size = (await stat(path).catch(ignoring('ENOENT')))?.size ?? 0;
+  if (size <= MAX_LOG_BYTES) return size;
+  await truncate(path);
+  return 0;
 }
 
 export const hasEnded = (child: ChildProcess): boolean =>

@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, ignoring } from '../error-code.js';
+import { codeOf, ignoring } from '../../shared/errors/error-code.js';
 import { DeadlineError, waitUntil } from '../wait-until.js';
 import { runProgram } from './run-program.js';
 
@@ -10,7 +10,9 @@ const ORDERLY_TIMEOUT_MS = 3_000;
 const KILL_TIMEOUT_MS = 2_000;
 const PS_TIMEOUT_MS = 5_000;
 
-async function findInProc(dataFolder: string): Promise<number[]> {
+type FolderFilter = (dataFolder: string) => boolean;
+
+async function findInProc(isWanted: FolderFilter): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {
@@ -21,21 +23,29 @@ async function findInProc(dataFolder: string): Promise<number[]> {
         readlink(`/proc/${pid}/exe`).catch(notOurs),
       ]);
       // A program that was replaced since (npm ci) has " (deleted)" behind its name.
-      return folder === dataFolder && /\/postgres( \(deleted\))?$/.test(program ?? '')
-        ? Number(pid)
-        : undefined;
+      const isServer = /\/postgres( \(deleted\))?$/.test(program ?? '');
+      return isServer && folder !== undefined && isWanted(folder) ? Number(pid) : undefined;
     }),
   );
   return found.filter((pid) => pid !== undefined);
 }
 
 /** Reads the output of `ps -axo pid=,command=`: the postmaster names its data folder, its children do not. */
-export function findInProcessList(list: string, dataFolder: string): number[] {
+export function findInProcessList(list: string, isWanted: FolderFilter): number[] {
   return list
     .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\S*\/postgres -D .*)$/.exec(line))
-    .filter((match) => match?.[2]?.endsWith(` -D ${dataFolder}`))
+    .map((line) => /^\s*(\d+)\s+\S.*\/postgres -D (.*)$/.exec(line))
+    .filter((match) => match?.[2] !== undefined && isWanted(match[2]))
     .map((match) => Number(match?.[1]));
+}
+
+async function find(isWanted: FolderFilter, platform: NodeJS.Platform): Promise<number[]> {
+  if (platform === 'linux') return findInProc(isWanted);
+  const list = await runProgram('ps', ['-axo', 'pid=,command='], {
+    user: undefined,
+    timeoutMs: PS_TIMEOUT_MS,
+  });
+  return findInProcessList(list, isWanted);
 }
 
 /**
@@ -46,13 +56,17 @@ export async function findServerProcesses(
   dataFolder: string,
   platform: NodeJS.Platform = process.platform,
 ): Promise<number[]> {
-  const folder = await realpath(dataFolder);
-  if (platform === 'linux') return findInProc(folder);
-  const list = await runProgram('ps', ['-axo', 'pid=,command='], {
-    user: undefined,
-    timeoutMs: PS_TIMEOUT_MS,
-  });
-  return findInProcessList(list, folder);
+  const wanted = await realpath(dataFolder);
+  return find((folder) => folder === wanted, platform);
+}
+
+/** The processes of all Postgres servers whose data is somewhere below `parent`. */
+export async function findServerProcessesBelow(
+  parent: string,
+  platform: NodeJS.Platform = process.platform,
+): Promise<number[]> {
+  const prefix = `${await realpath(parent)}/`;
+  return find((folder) => folder.startsWith(prefix), platform);
 }
 
 /** Signals a process that may have ended meanwhile. */

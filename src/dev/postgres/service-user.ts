@@ -1,6 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 
 /** The account that Postgres runs under when we are root, because Postgres refuses to be root. */
 export interface ServiceUser {
@@ -12,18 +12,22 @@ export interface ServiceUser {
 const NOBODY: ServiceUser = { uid: 65534, gid: 65534 };
 const PREFERRED_ACCOUNTS = ['postgres', '_postgres', 'nobody'];
 
-/** Picks the account out of the text of /etc/passwd: `postgres` if there is one, else `nobody`. */
+/**
+ * Picks the account out of the text of /etc/passwd: `postgres` if there is one, else `nobody`, else any but root,
+ * because initdb insists on one that is listed.
+ */
 export function pickServiceUser(passwd: string): ServiceUser {
-  const accounts = new Map(passwd.split('\n').map((line) => [line.split(':')[0], line.split(':')]));
-  for (const name of PREFERRED_ACCOUNTS) {
-    const fields = accounts.get(name);
-    const uid = Number(fields?.[2] ?? Number.NaN);
-    const gid = Number(fields?.[3] ?? Number.NaN);
-    // macOS gives nobody the id -2, which the kernel knows as 4294967294.
-    if (Number.isInteger(uid) && Number.isInteger(gid) && uid !== 0)
-      return { uid: uid >>> 0, gid: gid >>> 0 };
-  }
-  return NOBODY;
+  const accounts = passwd.split('\n').flatMap(parseAccount);
+  const preferred = PREFERRED_ACCOUNTS.flatMap((name) => accounts.filter((account) => account.name === name));
+  const [picked = NOBODY] = [...preferred, ...accounts];
+  return { uid: picked.uid, gid: picked.gid };
+}
+
+function parseAccount(line: string): (ServiceUser & { name: string })[] {
+  const match = /^([^:#]+):[^:]*:(-?\d+):(-?\d+):/.exec(line);
+  // macOS gives nobody the id -2, which the kernel knows as 4294967294.
+  const [name, uid, gid] = [match?.[1] ?? '', Number(match?.[2]) >>> 0, Number(match?.[3]) >>> 0];
+  return uid === 0 ? [] : [{ name, uid, gid }];
 }
 
 /** The account to run Postgres under; undefined when we are an ordinary user and run it ourselves. */

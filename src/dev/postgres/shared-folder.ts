@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ignoring } from '../error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
 import { canEnter, type ServiceUser } from './service-user.js';
 
 const WRITABLE_BY_OTHERS = 0o022;

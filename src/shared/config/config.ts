@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type Joi from 'joi';
 import type { LogLevel } from '../logging/logger.js';
-import type { ApiKeyRecord, Role } from '../services/authenticator.js';
 import { type Environment, environmentSchema, secretNames } from './environment.js';
+import { toVaultConfig, type VaultConfig } from './vault-environment.js';
 
 export interface DatabaseConfig {
   /** Connection strings of all nodes; which one is the primary is found out. */
@@ -13,7 +13,18 @@ export interface DatabaseConfig {
   readonly statementTimeoutMs: number;
   readonly queryTimeoutMs: number;
   readonly lockTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxLifetimeMs: number;
+  /** Between two looks at a node that is well and that nobody uses. */
   readonly checkIntervalMs: number;
+  /** Longest time for one look at a node. */
+  readonly probeTimeoutMs: number;
+  /** Longest wait of a request for a primary. */
+  readonly failoverWaitMs: number;
+  /** How old an answer of a replica may be. */
+  readonly maxLagMs: number;
+  /** Absent: unencrypted connections. */
+  readonly tls?: { readonly ca?: string; readonly verifyHost: boolean };
 }
 
 export interface HttpConfig {
@@ -31,11 +42,11 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly http: HttpConfig;
   readonly database: DatabaseConfig;
-  readonly apiKeys: readonly ApiKeyRecord[];
-  /** 32 bytes. */
-  readonly fieldEncryptionKey: Buffer;
-  /** 32 bytes. */
-  readonly signingKey: Buffer;
+  readonly vault: VaultConfig;
+  /** What may stand in while Vault is away, by the name of its variable. */
+  readonly fallbackValues: Readonly<Record<string, string>>;
+  /** Absent where only API keys are accepted. */
+  readonly oidc?: { readonly issuer: string; readonly audience: string; readonly roleClaim: string };
 }
 
 export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
@@ -88,16 +99,17 @@ function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<
 
 const explanations: Readonly<Record<string, string>> = {
   'any.required': 'is required',
+  'string.pattern.base': 'has a wrong format',
+  'any.unknown': 'has no use with the other settings',
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
-  connectionStrings: 'must be connection strings like postgresql://user:password@host:5432/database',
+  connectionStrings:
+    'must be connection strings like postgresql://user:password@host:5432/database, without parameters',
 };
 
 function toProblem(item: Joi.ValidationErrorItem): string {
   const name = item.path.join('.');
   const isSecret = (secretNames as readonly string[]).includes(name);
-  const fallback = isSecret
-    ? 'has a wrong format'
-    : item.message.replace(`${name} `, '').replace(/ with value .*? fails/, ' fails');
+  const fallback = isSecret ? 'has a wrong format' : item.message.replace(`${name} `, '');
   return `${name}: ${explanations[item.type] ?? fallback}`;
 }
 
@@ -121,15 +133,41 @@ function toConfig(env: Environment): Config {
       statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
       queryTimeoutMs: env.DATABASE_QUERY_TIMEOUT_MS,
       lockTimeoutMs: env.DATABASE_LOCK_TIMEOUT_MS,
+      idleTimeoutMs: env.DATABASE_IDLE_TIMEOUT_MS,
+      maxLifetimeMs: env.DATABASE_MAX_LIFETIME_MS,
       checkIntervalMs: env.DATABASE_CHECK_INTERVAL_MS,
+      probeTimeoutMs: env.DATABASE_PROBE_TIMEOUT_MS,
+      failoverWaitMs: env.DATABASE_FAILOVER_WAIT_MS,
+      maxLagMs: env.DATABASE_MAX_LAG_MS,
+      ...tlsOf(env),
     },
-    apiKeys: env.API_KEYS.split(',').map(toApiKeyRecord),
-    fieldEncryptionKey: Buffer.from(env.FIELD_ENCRYPTION_KEY, 'base64'),
-    signingKey: Buffer.from(env.SIGNING_KEY, 'base64'),
+    vault: toVaultConfig(env),
+    fallbackValues: present({
+      DATABASE_FALLBACK_USERNAME: env.DATABASE_FALLBACK_USERNAME,
+      DATABASE_FALLBACK_PASSWORD: env.DATABASE_FALLBACK_PASSWORD,
+      SIGNING_KEY: env.SIGNING_KEY,
+    }),
+    ...(env.OIDC_ISSUER !== undefined && {
+      oidc: {
+        issuer: env.OIDC_ISSUER,
+        audience: env.OIDC_AUDIENCE ?? '',
+        roleClaim: env.OIDC_ROLE_CLAIM,
+      },
+    }),
   };
 }
 
-function toApiKeyRecord(text: string): ApiKeyRecord {
-  const [id = '', role = '', secretHash = ''] = text.split(':');
-  return { id, role: role as Role, secretHash };
+/** Production verifies its servers unless it is told otherwise; elsewhere they are on the same machine. */
+function tlsOf({ NODE_ENV, DATABASE_TLS, DATABASE_TLS_CA }: Environment): Pick<DatabaseConfig, 'tls'> {
+  const automatic = NODE_ENV === 'production' ? 'verify-full' : 'off';
+  const mode = DATABASE_TLS === 'auto' ? automatic : DATABASE_TLS;
+  if (mode === 'off') return {};
+  const ca = DATABASE_TLS_CA === 'system' ? {} : { ca: DATABASE_TLS_CA };
+  return { tls: { ...ca, verifyHost: mode === 'verify-full' } };
+}
+
+function present(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

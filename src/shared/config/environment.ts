@@ -1,5 +1,11 @@
 import Joi from 'joi';
 import { logLevels } from '../logging/logger.js';
+import {
+  type FallbackSecret,
+  type VaultEnvironment,
+  vaultSecretNames,
+  vaultVariables,
+} from './vault-environment.js';
 
 /** A 256-bit key as base64, checked by its decoded length. */
 const key256 = Joi.string().custom((value: string, helpers) => {
@@ -8,21 +14,35 @@ const key256 = Joi.string().custom((value: string, helpers) => {
 });
 
 const connectionStrings = Joi.string().custom((value: string, helpers) => {
-  const isPostgres = (text: string) => /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? '');
+  const isPostgres = (text: string) => {
+    const url = URL.parse(text);
+    // options of libpq would be ignored, and one that asks for TLS must not be
+    return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.search === '' && url.hostname !== '';
+  };
   return value.split(',').every((item) => isPostgres(item.trim()))
     ? value
     : helpers.error('connectionStrings');
 });
 
-const apiKeys = Joi.string().pattern(
-  /^[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64}(,[a-z0-9-]{1,64}:(viewer|operator|admin):[0-9a-f]{64})*$/,
-);
+/** Required where the environment may stand in for that secret, and refused where it may not. */
+function withFallback(secret: FallbackSecret, schema: Joi.StringSchema): Joi.StringSchema {
+  const isListed = Joi.string()
+    .pattern(new RegExp(`(^|,)${secret}(,|$)`))
+    .required();
+  return schema.when('VAULT_FALLBACK', { is: isListed, then: Joi.required(), otherwise: Joi.forbidden() });
+}
 
 const milliseconds = Joi.number().integer().min(1).max(3_600_000);
 const count = Joi.number().integer().min(1).max(10_000_000);
 
 /** Variables that hold secrets: each may be given as `<NAME>_FILE`, the path of a file that holds the value. */
-export const secretNames = ['DATABASE_URLS', 'API_KEYS', 'FIELD_ENCRYPTION_KEY', 'SIGNING_KEY'] as const;
+export const secretNames = [
+  'DATABASE_URLS',
+  'DATABASE_TLS_CA',
+  'DATABASE_FALLBACK_PASSWORD',
+  'SIGNING_KEY',
+  ...vaultSecretNames,
+] as const;
 
 /** Every environment variable the service reads. The table in README.md is checked against this schema. */
 export const environmentSchema = Joi.object<Environment>({
@@ -61,20 +81,53 @@ export const environmentSchema = Joi.object<Environment>({
     .less(Joi.ref('DATABASE_STATEMENT_TIMEOUT_MS'))
     .default(3_000)
     .description('Longest wait for a row that another request changes, in ms; below the statement timeout'),
+  DATABASE_IDLE_TIMEOUT_MS: milliseconds
+    .default(60_000)
+    .description('After which a connection that nobody uses is closed, in ms'),
+  DATABASE_MAX_LIFETIME_MS: milliseconds
+    .default(1_800_000)
+    .description('After which a connection is replaced, in ms; below the life of its login'),
   DATABASE_CHECK_INTERVAL_MS: milliseconds
     .default(30_000)
-    .description('Time between two health checks of a node that is well, in ms'),
-  API_KEYS: apiKeys
-    .required()
+    .description('Time between two health checks of a node that is well and not in use, in ms'),
+  DATABASE_PROBE_TIMEOUT_MS: milliseconds
+    .default(1_000)
+    .description('Longest time for one health check of a node, in ms; then it counts as down'),
+  DATABASE_FAILOVER_WAIT_MS: milliseconds
+    .default(5_000)
+    .description('Longest wait of a request for a primary, in ms'),
+  DATABASE_MAX_LAG_MS: milliseconds
+    .default(5_000)
+    .description('How far a replica that answers reads may lag behind, in ms; beyond it the primary answers'),
+  DATABASE_TLS: Joi.string()
+    .valid('auto', 'verify-full', 'verify-ca', 'off')
+    .default('auto')
     .description(
-      'Callers: `<id>:<viewer, operator or admin>:<SHA-256 of the secret in hex>`, comma-separated',
+      'Encryption: `verify-full` checks certificate and host name, `verify-ca` the certificate; `auto` is `verify-full` in production and else `off`',
     ),
-  FIELD_ENCRYPTION_KEY: key256
-    .required()
-    .description('Key for personal data at rest (AES-256-GCM): 32 bytes as base64'),
-  SIGNING_KEY: key256
-    .required()
-    .description('Key for page cursors and request fingerprints (HMAC-SHA-256): 32 bytes as base64'),
+  DATABASE_TLS_CA: Joi.string()
+    .pattern(/^system$|-----BEGIN CERTIFICATE-----/)
+    .default('system')
+    .description(
+      'Certificates of the authorities that are trusted, as PEM; `system`: those that come with Node',
+    ),
+  ...vaultVariables,
+  DATABASE_FALLBACK_USERNAME: withFallback('database', Joi.string()).description(
+    'Login for the database while Vault is away, with `VAULT_FALLBACK=database`',
+  ),
+  DATABASE_FALLBACK_PASSWORD: withFallback('database', Joi.string()).description(
+    'Its password, with `VAULT_FALLBACK=database`',
+  ),
+  SIGNING_KEY: withFallback('signing-key', key256).description(
+    'Key for page cursors and request fingerprints while Vault is away, with `VAULT_FALLBACK=signing-key`: 32 bytes as base64',
+  ),
+  OIDC_ISSUER: Joi.string()
+    .uri({ scheme: ['https', 'http'] })
+    .description('OpenID provider whose tokens are accepted beside API keys; without it none are'),
+  OIDC_AUDIENCE: Joi.string()
+    .when('OIDC_ISSUER', { is: Joi.exist(), then: Joi.required(), otherwise: Joi.forbidden() })
+    .description('Audience that tokens must be meant for, with `OIDC_ISSUER`'),
+  OIDC_ROLE_CLAIM: Joi.string().default('role').description('Claim of a token that holds the role'),
   RATE_LIMIT_REQUESTS: count
     .default(60_000)
     .description('Requests that one principal may make in a window, per process'),
@@ -89,7 +142,7 @@ export const environmentSchema = Joi.object<Environment>({
 }).prefs({ convert: true, abortEarly: false, errors: { wrap: { label: false } } });
 
 /** The environment after validation: defaults applied, numbers parsed. */
-export interface Environment {
+export interface Environment extends VaultEnvironment {
   NODE_ENV: 'development' | 'test' | 'production';
   HOST: string;
   PORT: number;
@@ -102,10 +155,20 @@ export interface Environment {
   DATABASE_STATEMENT_TIMEOUT_MS: number;
   DATABASE_QUERY_TIMEOUT_MS: number;
   DATABASE_LOCK_TIMEOUT_MS: number;
+  DATABASE_IDLE_TIMEOUT_MS: number;
+  DATABASE_MAX_LIFETIME_MS: number;
   DATABASE_CHECK_INTERVAL_MS: number;
-  API_KEYS: string;
-  FIELD_ENCRYPTION_KEY: string;
-  SIGNING_KEY: string;
+  DATABASE_PROBE_TIMEOUT_MS: number;
+  DATABASE_FAILOVER_WAIT_MS: number;
+  DATABASE_MAX_LAG_MS: number;
+  DATABASE_TLS: 'auto' | 'verify-full' | 'verify-ca' | 'off';
+  DATABASE_TLS_CA: string;
+  DATABASE_FALLBACK_USERNAME?: string;
+  DATABASE_FALLBACK_PASSWORD?: string;
+  SIGNING_KEY?: string;
+  OIDC_ISSUER?: string;
+  OIDC_AUDIENCE?: string;
+  OIDC_ROLE_CLAIM: string;
   RATE_LIMIT_REQUESTS: number;
   RATE_LIMIT_WINDOW_MS: number;
   MAX_CONCURRENT_REQUESTS: number;

@@ -1,142 +1,226 @@
 import type { DatabaseConfig } from '../config/config.js';
-import { DependencyUnavailableError } from '../errors/app-error.js';
-import type { Logger } from '../logging/logger.js';
-import { databaseUnavailable } from './database-error.js';
-import { NodePool } from './node-pool.js';
-import type { Database, Queryable, Transaction } from './queryable.js';
-import { retrySerializationFailures } from './retry.js';
-import { runTransaction } from './transaction.js';
+import { EventHub } from '../resilience/event-hub.js';
+import { systemTimerClock, type TimerClock } from '../timer-clock.js';
+import { ClusterWatch, defaultTimings, type WatchTimings } from './cluster-watch.js';
+import { Connection } from './connection.js';
+import type { CredentialGeneration, CredentialSource } from './credential-source.js';
+import { StaticCredentials } from './credential-source.js';
+import type { DatabaseEvent, PoolReplacement } from './database-event.js';
+import { accusesNode } from './error-class.js';
+import { type NodeAddress, parseConnectionString } from './node-address.js';
+import { NodeConnections, type NodeConnectionsSettings } from './node-connections.js';
+import type { NodeIdentity } from './node-identity.js';
+import { NodeMonitor } from './node-monitor.js';
+import type { ClusterState, NodeState } from './node-state.js';
+import { PrimaryWriter } from './primary-writer.js';
+import type { Database, Queryable, ReadOptions, Transaction, TransactionOptions } from './queryable.js';
+import { RoutedReader } from './routed-reader.js';
 
-export type NodeRole = 'unknown' | 'primary' | 'replica' | 'down';
+export interface ConnectionManagerDependencies {
+  /** A table that the application may read, asked at every look at a node. */
+  readonly probeTable: string;
+  /** Logins that change; those of the connection strings unless given. */
+  readonly credentials?: CredentialSource;
+  readonly clock?: TimerClock;
+  readonly timings?: Partial<WatchTimings>;
+}
 
-/** What is known of a node. */
+/** What is known of the database. */
+export interface DatabaseStatus {
+  readonly cluster: ClusterState;
+  readonly nodes: readonly NodeStatus[];
+}
+
 export interface NodeStatus {
   /** `host:port/database`, without credentials. */
   readonly name: string;
-  readonly role: NodeRole;
+  readonly state: NodeState;
+  /** Upper bound of the age of what a replica shows; infinite if that is not known. */
+  readonly lagMs: number;
+  readonly connections: { readonly idle: number; readonly inUse: number; readonly waiting: number };
 }
 
 interface Node {
-  readonly pool: NodePool;
-  role: NodeRole;
+  readonly address: NodeAddress;
+  readonly credentials: CredentialSource;
+  readonly connections: NodeConnections;
+  readonly unsubscribe: () => void;
+  /** The role its connections were made for. */
+  role: 'primary' | 'replica' | undefined;
 }
 
 /**
- * The way to the database: a pool for every node that is configured. Which node is the primary is found out by asking
- * (`pg_is_in_recovery()`), never assumed: at start, at every check, and when a connection fails.
- *
- * Writes go to the primary. Reads go to the primary too, so that everybody sees what was written, and to a replica
- * while there is none.
+ * The way to the database. Which node is the primary is found out by asking, never assumed; a primary that was replaced
+ * is fenced (docs: resilience.md, "ConnectionManager"). Writes wait for a primary for a bounded time; reads go to
+ * replicas that are current enough, else to the primary. It never promotes anything.
  */
 export class ConnectionManager implements Database {
-  readonly #nodes: readonly Node[];
-  readonly #logger: Logger;
-  readonly #checkIntervalMs: number;
-  #discovery: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #config: DatabaseConfig;
+  readonly #probeTable: string;
+  readonly #clock: TimerClock;
+  readonly #events = new EventHub<DatabaseEvent>();
+  readonly #watch: ClusterWatch;
+  readonly #nodes: ReadonlyMap<string, Node>;
+  readonly #writer: PrimaryWriter;
+  readonly #reader: RoutedReader;
+  readonly #publish = (event: DatabaseEvent): void => {
+    this.#events.publish(event);
+  };
 
-  constructor(config: DatabaseConfig, logger: Logger) {
-    this.#nodes = config.urls.map((url) => ({ pool: new NodePool(url, config, logger), role: 'unknown' }));
-    this.#logger = logger;
-    this.#checkIntervalMs = config.checkIntervalMs;
+  constructor(config: DatabaseConfig, dependencies: ConnectionManagerDependencies) {
+    const { clock = systemTimerClock, probeTable } = dependencies;
+    this.#config = config;
+    this.#probeTable = probeTable;
+    this.#clock = clock;
+    const sites = config.urls.map((url) => {
+      const { address, login } = parseConnectionString(url);
+      return { address, credentials: dependencies.credentials ?? new StaticCredentials(login) };
+    });
+    const monitorSettings = { probeTimeoutMs: config.probeTimeoutMs, probeTable, tls: config.tls };
+    const monitors = sites.map(
+      ({ address, credentials }) => new NodeMonitor(address, credentials, monitorSettings, clock),
+    );
+    const timings = { ...defaultTimings, checkIntervalMs: config.checkIntervalMs, ...dependencies.timings };
+    this.#watch = new ClusterWatch(monitors, timings, clock, (event) => {
+      this.#onWatchEvent(event);
+    });
+    this.#nodes = new Map(
+      sites.map(({ address, credentials }) => [address.name, this.#createNode(address, credentials)]),
+    );
+    const connections = new Map([...this.#nodes].map(([name, node]) => [name, node.connections]));
+    this.#writer = new PrimaryWriter(this.#watch, connections, config, clock, this.#publish);
+    this.#reader = new RoutedReader(this.#watch, connections, config, clock);
   }
 
-  /** Finds out the roles and keeps checking them. Nodes that are down are no error. */
-  async start(): Promise<void> {
-    await this.discover();
-    this.#timer = setInterval(() => void this.discover(), this.#checkIntervalMs).unref();
+  /** Finds out what every node is, and goes on doing so. Nodes that are down are no error. */
+  start(): Promise<void> {
+    return this.#watch.start();
   }
 
   /** Ends every connection, waiting no longer than `graceMs` for those in use. */
   async close(graceMs: number): Promise<void> {
-    clearInterval(this.#timer);
-    await Promise.all(this.#nodes.map(({ pool }) => pool.close(graceMs)));
+    this.#watch.stop();
+    const nodes = [...this.#nodes.values()];
+    for (const { unsubscribe } of nodes) unsubscribe();
+    await Promise.all(nodes.map(({ connections }) => connections.close(graceMs)));
   }
 
-  status(): NodeStatus[] {
-    return this.#nodes.map(({ pool, role }) => ({ name: pool.name, role }));
+  /** @returns ends the subscription */
+  onEvent(listener: (event: DatabaseEvent) => void): () => void {
+    return this.#events.subscribe(listener);
   }
 
-  async read<T>(work: (db: Queryable) => Promise<T>): Promise<T> {
-    try {
-      return await this.#onPrimary((pool) => pool.withClient(work));
-    } catch (error) {
-      const replica = this.#nodeAs('replica');
-      if (!replica || !isUnavailable(error)) throw error;
-      return await this.#watched(replica, (pool) => pool.withClient(work));
-    }
+  status(): DatabaseStatus {
+    const nodes = [...this.#nodes].map(([name, { connections }]) => ({
+      name,
+      state: this.#watch.stateOf(name),
+      lagMs: this.#watch.lagMsOf(name),
+      connections: connections.usage,
+    }));
+    return { cluster: this.#watch.state, nodes };
   }
 
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return retrySerializationFailures(() =>
-      this.#onPrimary((pool) => pool.withClient((client) => runTransaction(client, work))),
+  /**
+   * Proves that a login is accepted and may read, before it is published.
+   * @throws {AppError} if it is not, or no node can be reached
+   */
+  async prove(generation: CredentialGeneration): Promise<void> {
+    const primary = await this.#watch.primary(this.#config.failoverWaitMs);
+    const node = this.#nodes.get(primary);
+    if (!node) throw new Error(`There is no node ${primary}`);
+    const settings = connectionSettings(this.#config);
+    const connection = await Connection.open(
+      node.address,
+      generation,
+      settings,
+      this.#clock,
+      () => undefined,
     );
-  }
-
-  /** Asks every node for its role, once however many ask at a time. */
-  discover(): Promise<void> {
-    this.#discovery ??= Promise.all(this.#nodes.map((node) => this.#probe(node)))
-      .then(() => {
-        this.#refuseTwoPrimaries();
-      })
-      .finally(() => {
-        this.#discovery = undefined;
-      });
-    return this.#discovery;
-  }
-
-  async #onPrimary<T>(work: (pool: NodePool) => Promise<T>): Promise<T> {
-    if (!this.#nodeAs('primary')) await this.discover();
-    const primary = this.#nodeAs('primary');
-    if (!primary) throw databaseUnavailable();
-    return this.#watched(primary, work);
-  }
-
-  /** An error that speaks of the node, not of the statement, has all nodes asked anew. */
-  async #watched<T>(node: Node, work: (pool: NodePool) => Promise<T>): Promise<T> {
     try {
-      return await work(node.pool);
-    } catch (error) {
-      if (isUnavailable(error)) await this.discover();
-      throw error;
+      await connection.query(`SELECT FROM ${this.#probeTable} LIMIT 1`);
+    } finally {
+      connection.close();
     }
   }
 
-  async #probe(node: Node): Promise<void> {
-    const role = await node.pool
-      .withClient((client) =>
-        client.query<{ inRecovery: boolean }>('SELECT pg_is_in_recovery() AS "inRecovery"'),
-      )
-      .then(({ rows }): NodeRole => (rows[0]?.inRecovery === false ? 'primary' : 'replica'))
-      .catch((error: unknown): NodeRole => {
-        this.#logger.warn('A database node does not answer', { 'database.node': node.pool.name, error });
-        // our own crowd at the pool says nothing of the node
-        return isUnavailable(error) ? 'down' : node.role;
-      });
-    if (role === node.role) return;
-    this.#logger.info('A database node has a new role', {
-      'database.node': node.pool.name,
-      'database.role': role,
-      'database.previous_role': node.role,
-    });
-    node.role = role;
+  read<T>(work: (db: Queryable) => Promise<T>, options: ReadOptions = {}): Promise<T> {
+    return this.#reader.read(work, options);
   }
 
-  /** Two nodes that take writes will drift apart: better no write than one that is lost later. */
-  #refuseTwoPrimaries(): void {
-    const primaries = this.#nodes.filter(({ role }) => role === 'primary');
-    if (primaries.length < 2) return;
-    this.#logger.error('Several database nodes say that they are the primary: writes are refused', {
-      'database.nodes': primaries.map(({ pool }) => pool.name),
-    });
-    for (const node of primaries) node.role = 'unknown';
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#writer.transaction(work, options);
   }
 
-  #nodeAs(role: NodeRole): Node | undefined {
-    return this.#nodes.find((node) => node.role === role);
+  #createNode(address: NodeAddress, credentials: CredentialSource): Node {
+    const { name } = address;
+    const connections = new NodeConnections(
+      address,
+      credentials,
+      connectionSettings(this.#config),
+      this.#clock,
+      {
+        isUsable: () => isServing(this.#watch.stateOf(name)),
+        isExpected: (identity) => isExpected(identity, this.#watch.stateOf(name), this.#watch.systemId),
+        knowsAllLogins: () => this.#watch.stateOf(name).kind === 'primary',
+        onFailure: ({ errorClass }) => {
+          this.#publish({ type: 'connection_lost', node: name, errorClass });
+          if (accusesNode(errorClass)) this.#watch.suspect(name);
+        },
+      },
+    );
+    const unsubscribe = credentials.subscribe(() => this.#replace(name, 'credentials'));
+    return { address, credentials, connections, unsubscribe, role: undefined };
+  }
+
+  #onWatchEvent(event: DatabaseEvent): void {
+    if (event.type === 'node_state') this.#fitConnections(event.node, event.to);
+    this.#publish(event);
+  }
+
+  /** Connections are made for a role: those of another one are not used, and those to a node that is out are cut. */
+  #fitConnections(name: string, state: NodeState): void {
+    const node = this.#nodes.get(name);
+    if (!node) return;
+    switch (state.kind) {
+      case 'unknown':
+        return;
+      case 'primary':
+      case 'replica':
+        if (node.role !== undefined && node.role !== state.kind) void this.#replace(name, 'role');
+        node.role = state.kind;
+        return;
+      case 'read-only':
+      case 'down':
+      case 'fenced':
+        node.role = undefined;
+        node.connections.cut();
+        this.#publish({ type: 'pool_replaced', node: name, reason: 'unusable' });
+    }
+  }
+
+  async #replace(name: string, reason: PoolReplacement): Promise<void> {
+    this.#publish({ type: 'pool_replaced', node: name, reason });
+    await this.#nodes.get(name)?.connections.replace();
   }
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof DependencyUnavailableError;
+function isServing({ kind }: NodeState): boolean {
+  return kind === 'primary' || kind === 'replica';
+}
+
+/** Whether what a fresh connection found is what the last look at that address said. */
+function isExpected(identity: NodeIdentity, state: NodeState, systemId: string | undefined): boolean {
+  if (identity.systemId !== systemId) return false;
+  if (state.kind === 'replica') return identity.isInRecovery;
+  return (
+    state.kind === 'primary' &&
+    !identity.isInRecovery &&
+    !identity.isReadOnly &&
+    identity.position.timeline === state.position.timeline
+  );
+}
+
+/** A login is drained in time even if a statement runs as long as it may. */
+function connectionSettings(config: DatabaseConfig): NodeConnectionsSettings {
+  return { ...config, drainMs: config.queryTimeoutMs };
 }

@@ -1,3 +1,5 @@
+import type { Consistency } from './consistency.js';
+
 /** Rows of one statement. */
 export interface QueryResult<Row> {
   readonly rows: Row[];
@@ -21,14 +23,38 @@ export interface Transaction extends Queryable {
   savepoint<T>(work: () => Promise<T>): Promise<T>;
 }
 
+export interface ReadOptions {
+  /** What the caller has to see; without it, an answer may be as old as the limit for replicas allows. */
+  readonly consistency?: Consistency;
+  /** Gives up: what runs is cut off, and its reason is thrown. */
+  readonly signal?: AbortSignal;
+}
+
+export interface TransactionOptions {
+  /** Learns where the commit stands in the log, so that the caller's next reads see it. */
+  readonly consistency?: Consistency;
+  /**
+   * Whether running `work` twice has the effect of once, because it records an operation's id in the transaction.
+   * Then it is run again even if the outcome of its commit is unknown.
+   */
+  readonly isIdempotent?: boolean;
+  /** Longest wait for a primary, in all attempts together. */
+  readonly waitMs?: number;
+  /** Gives up, but never during a commit. */
+  readonly signal?: AbortSignal;
+}
+
 /** The database as repositories and services see it. */
 export interface Database {
-  /** Runs `work` against a node that may answer reads. */
-  read<T>(work: (db: Queryable) => Promise<T>): Promise<T>;
+  /** Runs `work`, which must only read, on a node that may answer; on another one if that fails. */
+  read<T>(work: (db: Queryable) => Promise<T>, options?: ReadOptions): Promise<T>;
   /**
-   * Runs `work` in a transaction on the primary and commits it. After a serialisation failure or a deadlock it is run
-   * anew, so it must have no effect outside the transaction.
-   * @throws {DependencyUnavailableError} `write_outcome_unknown` if the connection broke during the commit
+   * Runs `work` in a transaction on the primary and commits it. It is run anew after a serialisation failure or a
+   * deadlock, and on the new primary when the old one was lost before the commit, so it must have no effect outside
+   * the transaction.
+   * @throws {DependencyUnavailableError} `write_outcome_unknown` if the connection broke during the commit;
+   *   `database_unavailable` if there was no primary in time
+   * @throws {OverloadedError} if there is more to do than can be done
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }

@@ -1,61 +1,85 @@
-import { DependencyUnavailableError } from '../errors/app-error.js';
-import { writeOutcomeUnknown } from './database-error.js';
-import type { PooledClient } from './node-pool.js';
+import { commit, type CommitResult } from './commit.js';
+import type { Connection } from './connection.js';
+import { classifyDatabaseError } from './error-class.js';
 import type { QueryResult, Transaction } from './queryable.js';
+import type { WalPosition } from './wal-position.js';
 
-/** Runs `work` between BEGIN and COMMIT on `client`; rolls back when it throws, and passes its error on. */
+/** What a transaction came to. */
+export type TransactionOutcome<T> =
+  | { readonly kind: 'committed'; readonly value: T; readonly position: WalPosition | undefined }
+  /** Surely nothing was changed. */
+  | { readonly kind: 'rolled_back'; readonly error: unknown; readonly isSerializationFailure: boolean }
+  | Extract<CommitResult, { kind: 'unknown' }>;
+
+/**
+ * Runs `work` between BEGIN and COMMIT; rolls back when it throws. Errors are part of the outcome, nothing is thrown.
+ * @param signal cuts the work off, but never the commit
+ */
 export async function runTransaction<T>(
-  client: PooledClient,
+  connection: Connection,
   work: (tx: Transaction) => Promise<T>,
-): Promise<T> {
-  await client.query('BEGIN');
-  const transaction = new ClientTransaction(client);
-  let result: T;
+  signal?: AbortSignal,
+): Promise<TransactionOutcome<T>> {
+  const transaction = new ConnectionTransaction(connection);
+  const rolledBack = (error: unknown): TransactionOutcome<T> => ({
+    kind: 'rolled_back',
+    error,
+    isSerializationFailure: transaction.hasSerializationFailure || isSerializationFailure(error),
+  });
+  let value: T;
   try {
-    result = await work(transaction);
+    value = await connection.interruptible(async () => {
+      await connection.query('BEGIN');
+      return work(transaction);
+    }, signal);
   } catch (error) {
     transaction.end();
-    await rollBack(client);
-    throw error;
+    await rollBack(connection);
+    return rolledBack(error);
   }
   transaction.end();
-  await commit(client);
-  return result;
-}
-
-async function commit(client: PooledClient): Promise<void> {
-  let command: string;
-  try {
-    ({ command } = await client.query('COMMIT'));
-  } catch (error) {
-    if (client.isBroken && error instanceof DependencyUnavailableError) throw writeOutcomeUnknown(error);
-    throw error;
+  const result = await commit(connection);
+  switch (result.kind) {
+    case 'committed':
+      return { ...result, value };
+    case 'rolled_back':
+      return rolledBack(result.error);
+    case 'unknown':
+      return result;
   }
-  // Postgres answers COMMIT in an aborted transaction with ROLLBACK, and no error
-  if (command !== 'COMMIT')
-    throw new Error('The transaction was rolled back: a failed statement was overlooked');
 }
 
-/** The first error is the one that counts: a rollback that fails only means that the client is not used again. */
-async function rollBack(client: PooledClient): Promise<void> {
-  if (client.isBroken) return;
-  await client.query('ROLLBACK').catch(() => {
-    client.isBroken = true;
+/** The first error is the one that counts: a rollback that fails only means that the connection is not used again. */
+async function rollBack(connection: Connection): Promise<void> {
+  if (connection.failure) return;
+  await connection.query('ROLLBACK').catch(() => {
+    connection.destroy();
   });
 }
 
-class ClientTransaction implements Transaction {
+function isSerializationFailure(error: unknown): boolean {
+  return error instanceof Error && classifyDatabaseError(error.cause) === 'serialization';
+}
+
+class ConnectionTransaction implements Transaction {
+  hasSerializationFailure = false;
   #hasEnded = false;
   #savepoints = 0;
-  readonly #client: PooledClient;
+  readonly #connection: Connection;
 
-  constructor(client: PooledClient) {
-    this.#client = client;
+  constructor(connection: Connection) {
+    this.#connection = connection;
   }
 
   async query<Row extends object>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> {
     if (this.#hasEnded) throw new Error('The transaction has ended');
-    return this.#client.query<Row>(text, values);
+    try {
+      return await this.#connection.query<Row>(text, values);
+    } catch (error) {
+      // whatever the work makes of it, it is the reason if the transaction fails
+      this.hasSerializationFailure ||= isSerializationFailure(error);
+      throw error;
+    }
   }
 
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
@@ -67,12 +91,19 @@ class ClientTransaction implements Transaction {
       await this.query(`RELEASE SAVEPOINT ${name}`);
       return result;
     } catch (error) {
-      if (!this.#client.isBroken) await this.query(`ROLLBACK TO SAVEPOINT ${name}`);
+      await this.#undoTo(name);
       throw error;
     }
   }
 
   end(): void {
     this.#hasEnded = true;
+  }
+
+  async #undoTo(savepoint: string): Promise<void> {
+    if (this.#connection.failure) return;
+    await this.query(`ROLLBACK TO SAVEPOINT ${savepoint}`).catch(() => {
+      this.#connection.destroy();
+    });
   }
 }

@@ -1,15 +1,15 @@
 /**
  * JSON with object members sorted by name and no white space, so that equal values give equal text
- * (the ordering of RFC 8785; numbers and strings as ECMAScript writes them, which is what that RFC asks for).
+ * (RFC 8785: members by UTF-16 code units; numbers and strings as ECMAScript writes them). Members without a value are
+ * left out.
  */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_name, item: unknown) => (isPlainObject(item) ? sortMembers(item) : item));
-}
-
-function sortMembers(object: object): object {
-  return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function isPlainObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  // written out by hand: an object would put names of digits first, whatever order they are given in
+  const members = Object.entries(value)
+    .filter(([, item]) => item !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`);
+  return `{${members.join(',')}}`;
 }

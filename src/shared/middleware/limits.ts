@@ -34,13 +34,15 @@ export function principalRateLimit({
     legacyHeaders: false,
     identifier: 'principal',
     keyGenerator: (req) => principalOf(req).id,
-    handler: (_req, _res, next, options) => {
+    handler: (_req, res, next, options) => {
+      // set by the library: the time until this principal's window ends
+      const retryAfterSeconds = Number(res.getHeader('Retry-After'));
       next(
         new AppError(
           'rate_limited',
           'rate_limited',
           `At most ${requests} requests are answered in ${options.windowMs / 1000} seconds`,
-          { retryAfterMs: windowMs },
+          { retryAfterMs: retryAfterSeconds * 1000 },
         ),
       );
     },

@@ -2,7 +2,13 @@ import type { ErrorKind } from '../errors/app-error.js';
 
 /** Kinds that only HTTP knows, beside the domain's. */
 export type ProblemKind =
-  ErrorKind | 'method_not_allowed' | 'payload_too_large' | 'unsupported_media_type' | 'internal';
+  | ErrorKind
+  | 'method_not_allowed'
+  | 'request_timeout'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'headers_too_large'
+  | 'internal';
 
 /** The one place where a kind of error becomes a status. */
 export const statusOf: Readonly<Record<ProblemKind, number>> = {
@@ -11,6 +17,7 @@ export const statusOf: Readonly<Record<ProblemKind, number>> = {
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
+  request_timeout: 408,
   conflict: 409,
   precondition_failed: 412,
   payload_too_large: 413,
@@ -18,6 +25,7 @@ export const statusOf: Readonly<Record<ProblemKind, number>> = {
   validation_failed: 422,
   precondition_required: 428,
   rate_limited: 429,
+  headers_too_large: 431,
   internal: 500,
   overloaded: 503,
   dependency_unavailable: 503,
@@ -63,10 +71,21 @@ export const problemCatalogue = {
     title: 'Database unavailable',
     remedy: 'Nothing was done. Retry after the time in `Retry-After`.',
   },
+  encryption_unavailable: {
+    kind: 'dependency_unavailable',
+    title: 'Encryption unavailable',
+    remedy: 'Personal data cannot be read or written now. Retry after the time in `Retry-After`.',
+  },
+  circuit_open: {
+    kind: 'dependency_unavailable',
+    title: 'Dependency left alone',
+    remedy: 'Something the request needs failed lately. Retry after the time in `Retry-After`.',
+  },
   write_outcome_unknown: {
     kind: 'dependency_unavailable',
     title: 'Outcome unknown',
-    remedy: 'Repeat the request with the same `Idempotency-Key`: it is applied once at most.',
+    remedy:
+      'Repeat the request with the same `Idempotency-Key`: it is applied once at most. Without one, read the store first.',
   },
   route_not_found: {
     kind: 'not_found',
@@ -77,6 +96,21 @@ export const problemCatalogue = {
     kind: 'method_not_allowed',
     title: 'Method not allowed',
     remedy: 'The header `Allow` lists what is.',
+  },
+  malformed_request: {
+    kind: 'malformed_input',
+    title: 'Malformed request',
+    remedy: 'Send well-formed HTTP/1.1 with a `Host`.',
+  },
+  headers_too_large: {
+    kind: 'headers_too_large',
+    title: 'Headers too large',
+    remedy: 'Send at most 16 KiB of request line and headers.',
+  },
+  request_timeout: {
+    kind: 'request_timeout',
+    title: 'Request timeout',
+    remedy: 'Send the whole request within 30 seconds.',
   },
   malformed_url: {
     kind: 'malformed_input',
@@ -201,3 +235,9 @@ export const problemCatalogue = {
 } as const satisfies Readonly<Record<string, CatalogueEntry>>;
 
 export type ProblemCode = keyof typeof problemCatalogue;
+
+/** The title of a code. A replay may bring one that an earlier release gave out: that alone is no failure. */
+export function titleOf(code: string): string {
+  const entries: Readonly<Record<string, CatalogueEntry | undefined>> = problemCatalogue;
+  return entries[code]?.title ?? 'The request failed';
+}

@@ -3,7 +3,7 @@ import { AppError, MalformedInputError, NotFoundError, ReplayedError } from '../
 import type { Logger } from '../logging/logger.js';
 import { currentRequestContext } from '../logging/request-context.js';
 import { HttpError } from './http-error.js';
-import { problemCatalogue, type ProblemCode, type ProblemKind, statusOf } from './problem-catalogue.js';
+import { type ProblemKind, statusOf, titleOf } from './problem-catalogue.js';
 
 /** An error response: `application/problem+json` (RFC 9457). */
 export interface Problem {
@@ -48,7 +48,7 @@ function sendProblem(res: Response, error: AppError | undefined, instance: strin
   const retryAfterMs = error?.retryAfterMs;
   const problem: Problem = {
     type: `/problems/${code}`,
-    title: problemCatalogue[code as ProblemCode].title,
+    title: titleOf(code),
     status: statusOf[kind],
     detail: error?.message ?? 'Something went wrong on our side',
     instance,

@@ -9,13 +9,6 @@ export interface Principal {
   readonly role: Role;
 }
 
-export interface ApiKeyRecord {
-  readonly id: string;
-  readonly role: Role;
-  /** SHA-256 of the secret, 64 hex digits. */
-  readonly secretHash: string;
-}
-
 /** Says who presents a bearer token. */
 export interface Authenticator {
   /**
@@ -28,4 +21,10 @@ export interface Authenticator {
 /** Whether a principal's role includes what `required` may do. */
 export function hasRole(principal: Principal, required: Role): boolean {
   return roles.indexOf(principal.role) >= roles.indexOf(required);
+}
+
+export function isPrincipal(value: unknown): value is Principal {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, role } = value as Partial<Record<keyof Principal, unknown>>;
+  return typeof id === 'string' && id !== '' && roles.some((known) => known === role);
 }

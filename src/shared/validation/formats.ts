@@ -57,12 +57,15 @@ export const phone = withRule(
   (text) => /^\+[1-9]\d{6,14}$/.test(text.replace(/[ ()./-]/g, '')),
 );
 
-/** A calendar date of ISO 8601, `YYYY-MM-DD`. */
+const datePattern = /^\d{4}-\d{2}-\d{2}$/;
+
+/** A calendar date of ISO 8601, `YYYY-MM-DD`. What breaks the pattern is told so once, not twice. */
 export const isoDate = withRule(
-  Joi.string().pattern(/^\d{4}-\d{2}-\d{2}$/, 'date'),
+  Joi.string().pattern(datePattern, 'date'),
   'date',
   'must be a calendar date that exists, as YYYY-MM-DD',
-  (text) => validator.isISO8601(text, { strict: true }) && !text.startsWith('0000'),
+  (text) =>
+    !datePattern.test(text) || (validator.isISO8601(text, { strict: true }) && !text.startsWith('0000')),
 );
 
 /** Whether a postal code has the form its country uses; where that form is unknown, any short code passes. */
@@ -74,7 +77,11 @@ export function isPostalCodeOf(countryCode: string, postalCode: string): boolean
 
 function isTimeZone(text: string): boolean {
   if (!/^[A-Z][A-Za-z0-9_+-]*(\/[A-Z][A-Za-z0-9_+-]*)*$/.test(text)) return false;
-  return succeeds(() => new Intl.DateTimeFormat('en', { timeZone: text }));
+  return succeeds(() => {
+    const known = new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
+    // Intl ignores letter case: EUROPE/BERLIN is found, but it is no name of the database
+    return known === text || known.toLowerCase() !== text.toLowerCase();
+  });
 }
 
 function isCanonicalLocale(text: string): boolean {

@@ -6,17 +6,20 @@ const controlCharactersButLayout = /[^\P{Cc}\t\n\r]/u;
 
 /**
  * Format characters change how a text looks without being seen: bidirectional controls, zero-width characters,
- * soft hyphens, tags. The Arabic and Syriac number and abbreviation marks are of the same category, but visible.
+ * soft hyphens, tags, fillers. The Arabic and Syriac number and abbreviation marks are of the same category, but
+ * visible; variation selectors are how emoji are written.
  */
 const invisibleCharacters =
-  /[^\P{Cf}\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2]|\p{Noncharacter_Code_Point}/u;
+  /(?!\p{Variation_Selector}|[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2])[\p{Cf}\p{Default_Ignorable_Code_Point}]|\p{Noncharacter_Code_Point}/u;
 
 /** Where HTML's tokenizer leaves plain text: `<` before a letter, `/`, `!` or `?` (WHATWG HTML, 13.2.5.6). */
 const markup = /<[A-Za-z/!?]/;
 
 /** Normalises to NFC and trims white space, as every text field is before it is looked at. */
 export function normaliseText(text: string): string {
-  return text.normalize('NFC').trim();
+  const normal = text.normalize('NFC');
+  // ECMAScript counts the byte order mark as white space; it is an invisible character, to be refused at the ends, too
+  return normal.includes('\ufeff') ? normal : normal.trim();
 }
 
 /** What keeps a normalised text from being one line of plain text. `5 < 6` and `Tom & Jerry's` are fine. */

@@ -85,7 +85,8 @@ function toCode(type: string): string {
 
 function toPointer(path: readonly (string | number)[]): string {
   const tokens = path.map((token) =>
-    encodeURIComponent(String(token).replaceAll('~', '~0').replaceAll('/', '~1')),
+    // a name with half a surrogate pair has no UTF-8, and encodeURIComponent throws at it
+    encodeURIComponent(String(token).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')),
   );
   return ['#', ...tokens].join('/');
 }

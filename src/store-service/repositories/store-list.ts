@@ -8,12 +8,15 @@ import type {
 } from '../models/store-query.js';
 import { publicColumns, type SealedStore, type StoreRow, toStore } from './store-repository.js';
 
-/** What each sort key compares; every one has an index. Names are sorted without regard to letter case. */
-const sortExpressions: Readonly<Record<StoreSortKey, string>> = {
-  code: 'code',
-  name: 'lower(name)',
-  createdAt: 'created_at',
-  updatedAt: 'updated_at',
+/**
+ * What each sort key compares; every one has an index. Names are sorted without regard to letter case. The id is the
+ * tie-break where there are ties: codes are unique, and their index has no id.
+ */
+const sortOrders: Readonly<Record<StoreSortKey, { expression: string; hasTies: boolean }>> = {
+  code: { expression: 'code', hasTies: false },
+  name: { expression: 'lower(name)', hasTies: true },
+  createdAt: { expression: 'created_at', hasTies: true },
+  updatedAt: { expression: 'updated_at', hasTies: true },
 };
 
 /** One page, by keyset: a page deep in the list costs what the first one costs. Contacts are left out. */
@@ -24,17 +27,19 @@ export async function listStores(
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
   const conditions = toConditions(filter, parameter);
-  const expression = sortExpressions[sort.key];
+  const { expression, hasTies } = sortOrders[sort.key];
+  const keys = hasTies ? [expression, 'id'] : [expression];
   if (after) {
+    const place = hasTies ? [after.value, after.id] : [after.value];
     const comparison = sort.isDescending ? '<' : '>';
-    conditions.push(`(${expression}, id) ${comparison} (${parameter(after.value)}, ${parameter(after.id)})`);
+    conditions.push(`(${keys.join(', ')}) ${comparison} (${place.map(parameter).join(', ')})`);
   }
   const direction = sort.isDescending ? 'DESC' : 'ASC';
   // one row more than the page holds says whether there is another page
   const { rows } = await db.query<StoreRow & { sortValue: string | Date }>(
     `SELECT ${publicColumns}, ${expression} AS "sortValue" FROM stores
      WHERE ${conditions.join(' AND ')}
-     ORDER BY ${expression} ${direction}, id ${direction}
+     ORDER BY ${keys.map((key) => `${key} ${direction}`).join(', ')}
      LIMIT ${parameter(limit + 1)}`,
     values,
   );

@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { Router } from 'express';
+import { type Response, Router } from 'express';
 import { NotFoundError } from '../../shared/errors/app-error.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import { methodNotAllowed } from '../../shared/middleware/http-error.js';
 import { problemCatalogue, statusOf } from '../../shared/middleware/problem-catalogue.js';
 import type { JsonSchema } from '../../shared/validation/json-schema.js';
+import { assertNoParameters } from './query.js';
 
 const swaggerUiFolder = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 
@@ -41,15 +43,22 @@ const contentSecurityPolicy = [
 
 /** The OpenAPI document as a page to read and try, with no need of the internet. */
 export function docsRouter(): Router {
-  const router = Router();
-  router.use((_req, res, next) => {
-    res.set({ 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'public, max-age=300' });
-    next();
-  });
-  router.get('/', (_req, res) => res.type('html').send(page));
-  router.get('/start.js', (_req, res) => res.type('js').send(startScript));
+  const router = Router({ caseSensitive: true });
+  const serve = (path: string, send: (res: Response) => void): void => {
+    router
+      .route(path)
+      .get((_req, res) => {
+        res.set({ 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'public, max-age=300' });
+        send(res);
+      })
+      .all((_req, _res, next) => {
+        next(methodNotAllowed(['GET', 'HEAD']));
+      });
+  };
+  serve('/', (res) => res.type('html').send(page));
+  serve('/start.js', (res) => res.type('js').send(startScript));
   for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
-    router.get(`/${file}`, (_req, res) => {
+    serve(`/${file}`, (res) => {
       res.sendFile(file, { root: swaggerUiFolder, cacheControl: false });
     });
   }
@@ -80,7 +89,8 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         },
         problems: ['unexpected_body'],
       },
-      handler: (_req, res) => {
+      handler: (req, res) => {
+        assertNoParameters(req);
         res.json(document());
       },
     },
@@ -97,7 +107,8 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         },
         problems: ['unexpected_body'],
       },
-      handler: (_req, res) => {
+      handler: (req, res) => {
+        assertNoParameters(req);
         res.json({ items: problems });
       },
     },
@@ -124,8 +135,9 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         problems: ['unexpected_body', 'route_not_found'],
       },
       handler: (req, res) => {
+        assertNoParameters(req);
         const problem = problems.find(({ code }) => code === req.params['code']);
-        if (!problem) throw new NotFoundError('route_not_found', 'The API knows no problem with that code');
+        if (!problem) throw new NotFoundError('route_not_found', 'There is no problem with that code');
         res.json(problem);
       },
     },

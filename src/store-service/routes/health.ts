@@ -1,10 +1,20 @@
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import { assertNoParameters } from './query.js';
 
 export interface Readiness {
   readonly status: 'ok' | 'degraded' | 'unavailable' | 'draining';
   /** What was looked at, and how it is. */
   readonly checks: Readonly<Record<string, string>>;
 }
+
+/** What an operator wants to know; nothing in it is secret, and no caller without a credential sees it. */
+export interface HealthDetail extends Readiness {
+  readonly database: object;
+  readonly vault: object;
+}
+
+/** About as long as a failover takes. */
+const retryAfterSeconds = 5;
 
 const health = { 'application/json': { $ref: '#/components/schemas/Health' } };
 
@@ -25,7 +35,8 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         responses: { 200: { description: 'It does', content: health } },
         problems: ['unexpected_body'],
       },
-      handler: (_req, res) => {
+      handler: (req, res) => {
+        assertNoParameters(req);
         res.json({ status: 'ok' });
       },
     },
@@ -39,14 +50,46 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         summary: 'Whether requests should be sent here',
         responses: {
           200: { description: 'Yes; perhaps degraded', content: health },
-          503: { description: 'No: draining, or of no use without what it depends on', content: health },
+          503: {
+            description: 'No: draining, or of no use without what it depends on',
+            headers: ['Retry-After'],
+            content: health,
+          },
         },
         problems: ['unexpected_body'],
       },
-      handler: (_req, res) => {
+      handler: (req, res) => {
+        assertNoParameters(req);
         const { status, checks } = readiness();
-        res.status(status === 'ok' || status === 'degraded' ? 200 : 503).json({ status, checks });
+        const isReady = status === 'ok' || status === 'degraded';
+        if (!isReady) res.set('Retry-After', String(retryAfterSeconds));
+        res.status(isReady ? 200 : 503).json({ status, checks });
       },
     },
   ];
+}
+
+/** The endpoint for operators: every dependency, and how it is. */
+export function healthDetailEndpoint(detail: () => Promise<HealthDetail>): Endpoint {
+  return {
+    method: 'get',
+    path: '/health',
+    access: 'viewer',
+    contract: {
+      operationId: 'getHealth',
+      tag: 'Health',
+      summary: 'How the service and everything it depends on are',
+      responses: {
+        200: {
+          description: 'The state of every dependency, whatever it is',
+          content: { 'application/json': { $ref: '#/components/schemas/HealthDetail' } },
+        },
+      },
+      problems: ['unexpected_body'],
+    },
+    handler: async (req, res) => {
+      assertNoParameters(req);
+      res.json(await detail());
+    },
+  };
 }

@@ -2,6 +2,7 @@ import type { Request } from 'express';
 import { canonicalJson } from '../../shared/encoding/canonical-json.js';
 import { currentRequestContext } from '../../shared/logging/request-context.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
+import { consistencyOf } from '../../shared/middleware/consistency.js';
 import { invalidHeader } from '../../shared/middleware/http-error.js';
 import type { Signer } from '../../shared/services/signer.js';
 import type { CommandContext } from '../services/store-commands.js';
@@ -18,10 +19,11 @@ export function commandContext(req: Request, fingerprints: Signer): CommandConte
   const principal = principalOf(req);
   const requestId = currentRequestContext()?.requestId ?? '';
   const key = req.get('Idempotency-Key');
-  if (key === undefined) return { principal, requestId };
+  const consistency = consistencyOf(req);
+  if (key === undefined) return { principal, requestId, consistency };
   if (!keyPattern.test(key)) {
     throw invalidHeader('Idempotency-Key', 'Idempotency-Key must be 1 to 255 printable ASCII characters');
   }
   const fingerprint = fingerprints.sign(canonicalJson([req.method, req.path, req.body ?? null]));
-  return { principal, requestId, idempotencyKey: { principal: principal.id, key, fingerprint } };
+  return { principal, requestId, consistency, idempotencyKey: { principal: principal.id, key, fingerprint } };
 }

@@ -1,14 +1,23 @@
 import type { Request } from 'express';
 import Joi from 'joi';
-import { MalformedInputError } from '../../shared/errors/app-error.js';
 import { country, slug } from '../../shared/validation/formats.js';
 import { plainText, withRule } from '../../shared/validation/joi.js';
+import { normaliseText } from '../../shared/validation/text.js';
 import { parseQuery } from '../../shared/validation/validate.js';
 import { storeCode, storeFormats, storeStatuses } from '../models/store.js';
 import { type StoreFilter, type StoreSort, type StoreSortKey, storeSortKeys } from '../models/store-query.js';
 import type { ListRequest } from '../services/store-queries.js';
+import { readQuery } from './query.js';
 
 const labelPattern = /^([a-z0-9][a-z0-9._/-]{0,62}):(.*)$/su;
+
+/** A label as it is stored: the value in the same normal form. */
+const label = withRule(
+  plainText({ max: 192 }),
+  'label',
+  'must be key:value, where the key is that of a label',
+  (text) => labelPattern.test(text),
+);
 
 const limit = Joi.number().integer().min(1).max(200).default(50).description('Most items in the page');
 const cursor = Joi.string()
@@ -29,8 +38,12 @@ export const listParameters = {
     .description('Format'),
   code: storeCode.description('Store code, exactly'),
   label: Joi.array()
-    .items(Joi.string().pattern(labelPattern, 'label'))
+    .items(label)
     .max(32)
+    .custom((given: string[], { error }) =>
+      new Set(given.map(toLabelKey)).size === given.length ? given : error('rule.repeated_key'),
+    )
+    .messages({ 'rule.repeated_key': 'must name each key once, for no store carries two values of one' })
     .description('A label the store must carry, as `key:value`; may be repeated, and all must match'),
   q: plainText({ max: 100 }).description('Contained in name or code, in any letter case'),
   updatedSince: withRule(
@@ -74,7 +87,7 @@ const pageSchema = Joi.object<PageParameters>(pageParameters);
 /** @throws {MalformedInputError} `invalid_parameter` */
 export function parseListParameters(req: Request): ListRequest {
   const {
-    label,
+    label: labels,
     q,
     sort,
     limit: pageSize,
@@ -85,7 +98,7 @@ export function parseListParameters(req: Request): ListRequest {
   return {
     filter: {
       ...conditions,
-      ...(label && { labels: toLabels(label) }),
+      ...(labels && { labels: toLabels(labels) }),
       ...(q !== undefined && { text: q }),
       ...(updatedSince !== undefined && { updatedSince: new Date(updatedSince).toISOString() }),
     },
@@ -100,45 +113,13 @@ export function parsePageParameters(req: Request): PageParameters {
   return parseQuery(pageSchema, readQuery(req));
 }
 
-/** @throws {MalformedInputError} `invalid_parameter` if there is any parameter */
-export function assertNoParameters(req: Request): void {
-  parseQuery(Joi.object({}), readQuery(req));
-}
-
-/** The query as text, each parameter once but `label`; numbers and lists are read as such where they are. */
-function readQuery(req: Request): Record<string, unknown> {
-  const query = req.originalUrl.split('?').slice(1).join('?');
-  const parameters = new URLSearchParams(query);
-  const values = new Map<string, unknown>();
-  for (const name of new Set(parameters.keys())) {
-    const given = parameters.getAll(name);
-    if (given.length > 1 && name !== 'label') throw repeated(name);
-    values.set(name, readValue(name, given));
-  }
-  return Object.fromEntries(values);
-}
-
-function readValue(name: string, given: string[]): unknown {
-  const [text = ''] = given;
-  if (name === 'label') return given;
-  if (name === 'status') return text.split(',');
-  if (name === 'limit' && /^\d{1,9}$/.test(text)) return Number(text);
-  return text;
-}
-
-function repeated(name: string): MalformedInputError {
-  const detail = `${name} must be given once`;
-  return new MalformedInputError('invalid_parameter', detail, {
-    details: [{ parameter: name, code: 'repeated', detail }],
-  });
+function toLabelKey(text: string): string {
+  return text.slice(0, text.indexOf(':'));
 }
 
 function toLabels(labels: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    labels.map((label) => {
-      const [, key = '', value = ''] = labelPattern.exec(label) ?? [];
-      return [key, value];
-    }),
+    labels.map((text) => [toLabelKey(text), normaliseText(text.slice(text.indexOf(':') + 1))]),
   );
 }
 
@@ -147,8 +128,11 @@ function toSort(sort: string): StoreSort {
   return { key: sort.slice(isDescending ? 1 : 0) as StoreSortKey, isDescending };
 }
 
-/** RFC 3339, section 5.6, with a date that exists; years that Postgres knows as well. */
+/** RFC 3339, section 5.6, with a date that exists, in a year of four digits also when moved to UTC. */
 function isTimestamp(text: string): boolean {
-  const pattern = /^[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-  return pattern.test(text) && !Number.isNaN(Date.parse(text));
+  const pattern = /^([1-9]\d{3}-\d\d-\d\d)T([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+  const [, date] = pattern.exec(text) ?? [];
+  if (date === undefined || Number.isNaN(Date.parse(text))) return false;
+  // Date.parse takes 30 February for 2 March
+  return new Date(date).toISOString().startsWith(date) && /^\d{4}-/.test(new Date(text).toISOString());
 }

@@ -1,4 +1,5 @@
 import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
+import { consistencyTokenHeader } from '../../shared/middleware/consistency.js';
 import { problemCatalogue, type ProblemCode, statusOf } from '../../shared/middleware/problem-catalogue.js';
 import { type JsonSchema, toJsonSchema } from '../../shared/validation/json-schema.js';
 import type { ServiceInfo } from '../service-info.js';
@@ -7,12 +8,15 @@ import { viewSchemas } from './view-schemas.js';
 /** Problems that any endpoint may answer, and those that only endpoints behind authentication may. */
 const commonProblems: readonly ProblemCode[] = ['malformed_url', 'invalid_parameter', 'internal'];
 const protectedProblems: readonly ProblemCode[] = [
+  'invalid_header',
   'unauthenticated',
   'security_unavailable',
   'forbidden',
   'rate_limited',
   'overloaded',
   'database_unavailable',
+  'encryption_unavailable',
+  'circuit_open',
 ];
 
 const responseHeaders: Readonly<Record<string, JsonSchema>> = {
@@ -21,6 +25,9 @@ const responseHeaders: Readonly<Record<string, JsonSchema>> = {
   Location: header('Path of the new store'),
   Link: header('`rel="next"`: path of the next page; absent on the last'),
   'Idempotent-Replayed': header('`true` if this repeats the answer to an earlier request with the same key'),
+  [consistencyTokenHeader]: header(
+    'Stands for the change that was made. Send it along with a later request, by whichever client, to see that change in the answer',
+  ),
   'Retry-After': header('Seconds to wait before a retry'),
 };
 
@@ -39,7 +46,11 @@ export function buildOpenApi(endpoints: readonly Endpoint[], { version }: Servic
     paths: buildPaths(endpoints),
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: `spk_<id>_<secret>`' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key, `spk_<id>_<secret>`, or a JWT of the configured OpenID provider',
+        },
       },
       headers: responseHeaders,
       schemas: Object.fromEntries(
@@ -65,7 +76,11 @@ function buildOperation({ access, body, contract }: Endpoint): JsonSchema {
     ...(contract.description !== undefined && { description: contract.description }),
     tags: [contract.tag],
     ...(access === 'public' ? { security: [] } : { 'x-required-role': access }),
-    parameters: [...(contract.parameters ?? []), requestId],
+    parameters: [
+      ...(contract.parameters ?? []),
+      ...(access === 'public' ? [] : [consistencyToken]),
+      requestId,
+    ],
     ...(body && {
       requestBody: { required: true, content: { 'application/json': { schema: toJsonSchema(body) } } },
     }),
@@ -78,6 +93,15 @@ const requestId: ParameterContract = {
   in: 'header',
   description: 'Id for this request; one is made where none is given',
   schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
+};
+
+const consistencyToken: ParameterContract = {
+  name: consistencyTokenHeader,
+  in: 'header',
+  description:
+    'Token from the answer to a write: the answer shows at least that write. Without it, a client sees its own writes of ' +
+    'the last seconds, and those of others after a short delay',
+  schema: { type: 'string' },
 };
 
 function buildResponses({ responses }: EndpointContract): JsonSchema {

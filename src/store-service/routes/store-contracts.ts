@@ -50,6 +50,10 @@ function json(view: ViewName): Readonly<Record<string, JsonSchema>> {
   return { 'application/json': { $ref: `#/components/schemas/${view}` } };
 }
 
+function writtenResponse(description: string, headers: readonly string[] = []): ResponseContract {
+  return storeResponse(description, ['X-Consistency-Token', 'Idempotent-Replayed', ...headers]);
+}
+
 function storeResponse(description: string, headers: readonly string[] = []): ResponseContract {
   return { description, headers: ['ETag', ...headers], content: json('Store') };
 }
@@ -90,7 +94,7 @@ export const storeContracts = {
     tag: 'Stores',
     summary: 'Create a store',
     parameters: [idempotencyKey],
-    responses: { 201: storeResponse('The store was created', ['Location', 'Idempotent-Replayed']) },
+    responses: { 201: writtenResponse('The store was created', ['Location']) },
     problems: [...bodyProblems, ...writeProblems, 'store_code_taken'],
   },
   get: {
@@ -112,7 +116,7 @@ export const storeContracts = {
       'Needs the version that was read, in `If-Match` or in the body. A body as GET returned it may be sent back: ' +
       'its server-made fields are ignored, its `status` asks for that status. Fields that are left out are removed.',
     parameters: [id, ifMatch, idempotencyKey],
-    responses: { 200: storeResponse('The store as it is now', ['Idempotent-Replayed']) },
+    responses: { 200: writtenResponse('The store as it is now') },
     problems: [
       ...bodyProblems,
       ...writeProblems,
@@ -133,7 +137,7 @@ export const storeContracts = {
     description:
       'The store becomes DECOMMISSIONED at once and stays readable. One that is already is left as it is.',
     parameters: [id, ifMatch, idempotencyKey],
-    responses: { 200: storeResponse('The decommissioned store', ['Idempotent-Replayed']) },
+    responses: { 200: writtenResponse('The decommissioned store') },
     problems: [...writeProblems, ...storeProblems, 'unexpected_body', 'version_required', 'stale_version'],
   },
   history: {

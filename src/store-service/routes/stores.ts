@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { MalformedInputError, PreconditionRequiredError } from '../../shared/errors/app-error.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
+import { consistencyOf } from '../../shared/middleware/consistency.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import {
   ifMatchVersions,
@@ -14,7 +15,8 @@ import type { CommandResult, StoreCommands } from '../services/store-commands.js
 import type { ExpectedVersion } from '../services/store-guards.js';
 import type { StoreQueries } from '../services/store-queries.js';
 import { commandContext } from './idempotency.js';
-import { assertNoParameters, parseListParameters, parsePageParameters } from './list-parameters.js';
+import { parseListParameters, parsePageParameters } from './list-parameters.js';
+import { assertNoParameters, queryTextOf } from './query.js';
 import { storeContracts } from './store-contracts.js';
 import { toStoreView } from './store-view.js';
 
@@ -34,7 +36,7 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       access: 'viewer',
       contract: storeContracts.list,
       handler: async (req, res) => {
-        const { items, next } = await queries.list(parseListParameters(req));
+        const { items, next } = await queries.list(parseListParameters(req), consistencyOf(req));
         setNextLink(req, res, next);
         res.json({ items: items.map(toStoreView), ...(next !== undefined && { next }) });
       },
@@ -61,7 +63,7 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       handler: async (req, res) => {
         const id = storeIdOf(req);
         assertNoParameters(req);
-        const store = await queries.get(id, principalOf(req));
+        const store = await queries.get(id, principalOf(req), consistencyOf(req));
         res.set('ETag', versionTag(store.version));
         if (ifNoneMatchHolds(req, store.version)) res.status(304).end();
         else res.json(toStoreView(store));
@@ -100,8 +102,7 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       contract: storeContracts.history,
       handler: async (req, res) => {
         const id = storeIdOf(req);
-        const { limit, cursor } = parsePageParameters(req);
-        const { items, next } = await queries.history(id, limit, cursor);
+        const { items, next } = await queries.history(id, parsePageParameters(req), consistencyOf(req));
         setNextLink(req, res, next);
         res.json({ items, ...(next !== undefined && { next }) });
       },
@@ -156,8 +157,8 @@ function sendStore(res: Response, { store, isReplay }: CommandResult): void {
 /** RFC 8288: the same question, from the next page on. */
 function setNextLink(req: Request, res: Response, cursor: string | undefined): void {
   if (cursor === undefined) return;
-  const [path = '', query = ''] = req.originalUrl.split('?', 2);
-  const parameters = new URLSearchParams(query);
+  const [path = ''] = req.originalUrl.split('?', 1);
+  const parameters = new URLSearchParams(queryTextOf(req));
   parameters.set('cursor', cursor);
   res.set('Link', `<${path}?${parameters.toString()}>; rel="next"`);
 }

@@ -63,6 +63,8 @@ const auditEntry = Joi.object({
 
 const next = Joi.string().description('Cursor of the next page; absent on the last');
 
+const healthStatus = Joi.string().valid('ok', 'degraded', 'unavailable', 'draining');
+
 /** Schemas of what the API answers, by the name they have in the OpenAPI document. */
 export const viewSchemas = {
   Store: Joi.object({ ...listedStoreFields, contact: contact.description('Shown to operators and above') }),
@@ -89,8 +91,38 @@ export const viewSchemas = {
     metadata: Joi.object().unknown(),
   }),
   Health: Joi.object({
-    status: Joi.string().valid('ok', 'degraded', 'unavailable', 'draining').required(),
+    status: healthStatus.required(),
     checks: Joi.object().pattern(Joi.string(), Joi.string()),
+  }),
+  HealthDetail: Joi.object({
+    status: healthStatus.required(),
+    checks: Joi.object().pattern(Joi.string(), Joi.string()).required(),
+    database: Joi.object({
+      state: Joi.string().required(),
+      nodes: Joi.array()
+        .items(
+          Joi.object({
+            name: Joi.string().required(),
+            role: Joi.string().required(),
+            lagMs: Joi.number().description(
+              'Upper bound of the age of what a replica shows; absent if unknown',
+            ),
+            connections: Joi.object({
+              idle: Joi.number().required(),
+              inUse: Joi.number().required(),
+              waiting: Joi.number().required(),
+            }).required(),
+          }),
+        )
+        .required(),
+    }).required(),
+    vault: Joi.object({
+      status: Joi.string().valid('up', 'degraded', 'down').required(),
+      node: Joi.string().required(),
+      isSignedIn: Joi.boolean().required(),
+      breakers: Joi.object().pattern(Joi.string(), Joi.string()).required(),
+      leases: Joi.array().items(Joi.object().unknown()).required(),
+    }).required(),
   }),
 } as const;
 

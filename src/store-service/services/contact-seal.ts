@@ -1,3 +1,5 @@
+import { canonicalJson } from '../../shared/encoding/canonical-json.js';
+import { FieldDecryptionError } from '../../shared/services/field-encryption.js';
 import type { EncryptedField, FieldCipher } from '../../shared/services/field-cipher.js';
 import type { Contact, Store } from '../models/store.js';
 
@@ -15,6 +17,16 @@ export class ContactSeal {
 
   async unseal(storeId: string, sealed: EncryptedField): Promise<Contact> {
     return JSON.parse(await this.#cipher.decrypt(sealed, storeId)) as Contact;
+  }
+
+  /** Whether a ciphertext holds this contact; one that cannot be opened any more holds no contact at all. */
+  async holds(storeId: string, sealed: EncryptedField, contact: Contact): Promise<boolean> {
+    try {
+      return canonicalJson(await this.unseal(storeId, sealed)) === canonicalJson(contact);
+    } catch (error) {
+      if (error instanceof FieldDecryptionError) return false;
+      throw error;
+    }
   }
 
   /** The store with its contact in the clear. */

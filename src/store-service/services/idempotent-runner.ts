@@ -1,3 +1,4 @@
+import type { Consistency } from '../../shared/database/consistency.js';
 import type { Database, Transaction } from '../../shared/database/queryable.js';
 import { LockTimeoutError } from '../../shared/database/database-error.js';
 import {
@@ -40,6 +41,13 @@ export class IdempotencyKeyReusedError extends AppError {
   }
 }
 
+/** What a change belongs to. */
+export interface RunContext {
+  readonly consistency: Consistency;
+  /** Without a key, repeating the request makes the change again. */
+  readonly idempotencyKey?: IdempotencyKey;
+}
+
 /** What came of a request, now or earlier under the same key. */
 export interface RunResult<T> {
   readonly value: T;
@@ -67,11 +75,15 @@ export class IdempotentRunner {
    * @throws {ReplayedError} if that request was refused
    */
   async run<T>(
-    key: IdempotencyKey | undefined,
+    { idempotencyKey: key, consistency }: RunContext,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<RunResult<T>> {
-    if (!key) return { value: await this.#database.transaction(work), isReplay: false };
-    const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, key, work));
+    if (!key) return { value: await this.#database.transaction(work, { consistency }), isReplay: false };
+    // a repeated run finds the key of one that was committed after all
+    const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, key, work), {
+      consistency,
+      isIdempotent: true,
+    });
     if (outcome.kind === 'succeeded') return { value: outcome.value, isReplay };
     throw isReplay ? new ReplayedError(outcome.error) : AppError.fromSnapshot(outcome.error);
   }

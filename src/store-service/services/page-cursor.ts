@@ -3,6 +3,9 @@ import { canonicalJson } from '../../shared/encoding/canonical-json.js';
 import { MalformedInputError } from '../../shared/errors/app-error.js';
 import type { Signer } from '../../shared/services/signer.js';
 
+/** Payload and signature, both base64url; the signature has 256 bits. */
+const cursorPattern = /^([\w-]+)\.([\w-]{43})$/;
+
 /**
  * Turns a place in a list into an opaque text and back. The text is signed, and bound to what was listed in which
  * order: it opens only with the same question. `P` is the shape of a position, any JSON value.
@@ -26,7 +29,7 @@ export class PageCursor<P> {
    *   filter or sort order
    */
   decode(cursor: string, scope: unknown): P {
-    const [payload = '', signature = ''] = cursor.split('.');
+    const [, payload = '', signature = ''] = cursorPattern.exec(cursor) ?? [];
     if (!this.#signer.verify(payload, Buffer.from(signature, 'base64url'))) {
       throw cursorError('invalid_cursor', 'The cursor is not one that this service gave out');
     }

@@ -1,5 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Clock } from '../../shared/clock.js';
+import { canonicalJson } from '../../shared/encoding/canonical-json.js';
+import type { Consistency } from '../../shared/database/consistency.js';
 import type { Database, Transaction } from '../../shared/database/queryable.js';
 import type { Principal } from '../../shared/services/authenticator.js';
 import type { EncryptedField } from '../../shared/services/field-cipher.js';
@@ -37,6 +39,7 @@ import { StoreNotFoundError } from './store-queries.js';
 export interface CommandContext {
   readonly principal: Principal;
   readonly requestId: string;
+  readonly consistency: Consistency;
   readonly idempotencyKey?: IdempotencyKey;
 }
 
@@ -87,11 +90,15 @@ export class StoreCommands {
       updatedBy: context.principal.id,
       ...(contact && { contact: await this.#contacts.seal(id, contact) }),
     };
-    return this.#run(context, async (tx) => {
-      await insertStore(tx, store);
-      await this.#audit(tx, 'store.created', undefined, store, context);
-      return store;
-    });
+    return this.#run(
+      context,
+      async (tx) => {
+        await insertStore(tx, store);
+        await this.#audit(tx, 'store.created', undefined, store, context);
+        return store;
+      },
+      () => contact,
+    );
   }
 
   /**
@@ -109,25 +116,31 @@ export class StoreCommands {
   ): Promise<CommandResult> {
     const { contact, id: saidId, code, version, status: wanted, ...fields } = await this.#normalise(input);
     const said = { ...(saidId !== undefined && { id: saidId }), ...(code !== undefined && { code }) };
-    const sealed = contact && (await this.#sealForReplacement(id, contact));
-    return this.#run(context, async (tx) => {
-      const current = await this.#lock(tx, id);
-      assertIdentity(current, said);
-      assertVersion(current.version, expected);
-      const status = wanted ?? current.status;
-      assertTransition(current.status, status);
-      const next = this.#advance(current, status, context, {
-        ...fields,
-        ...(sealed && { contact: sealed(current) }),
-      });
-      if (diffStores(current, next).length === 0) return current;
-      if (current.status === 'DECOMMISSIONED') throw new StoreDecommissionedError(id);
-      await updateStore(tx, next);
-      const action =
-        status !== current.status && status === 'DECOMMISSIONED' ? 'store.decommissioned' : 'store.replaced';
-      await this.#audit(tx, action, current, next, context);
-      return next;
-    });
+    const sealed = contact && (await this.#sealForReplacement(id, contact, context));
+    return this.#run(
+      context,
+      async (tx) => {
+        const current = await this.#lock(tx, id);
+        assertIdentity(current, said);
+        assertVersion(current.version, expected);
+        const status = wanted ?? current.status;
+        assertTransition(current.status, status);
+        const next = this.#advance(current, status, context, {
+          ...fields,
+          ...(sealed && { contact: sealed(current) }),
+        });
+        if (diffStores(current, next).length === 0) return current;
+        if (current.status === 'DECOMMISSIONED') throw new StoreDecommissionedError(id);
+        await updateStore(tx, next);
+        const action =
+          status !== current.status && status === 'DECOMMISSIONED'
+            ? 'store.decommissioned'
+            : 'store.replaced';
+        await this.#audit(tx, action, current, next, context);
+        return next;
+      },
+      () => contact,
+    );
   }
 
   /**
@@ -136,23 +149,47 @@ export class StoreCommands {
    * @throws {PreconditionFailedError} if the store has another version
    */
   async decommission(id: string, expected: ExpectedVersion, context: CommandContext): Promise<CommandResult> {
-    return this.#run(context, async (tx) => {
-      const current = await this.#lock(tx, id);
-      if (current.status === 'DECOMMISSIONED') return current;
-      assertVersion(current.version, expected);
-      const next = this.#advance(current, 'DECOMMISSIONED', context, current);
-      await updateStore(tx, next);
-      await this.#audit(tx, 'store.decommissioned', current, next, context);
-      return next;
-    });
+    const openBefore = await this.#openContact(id, context);
+    return this.#run(
+      context,
+      async (tx) => {
+        const current = await this.#lock(tx, id);
+        if (current.status === 'DECOMMISSIONED') return current;
+        assertVersion(current.version, expected);
+        const next = this.#advance(current, 'DECOMMISSIONED', context, current);
+        await updateStore(tx, next);
+        await this.#audit(tx, 'store.decommissioned', current, next, context);
+        return next;
+      },
+      openBefore,
+    );
   }
 
+  /**
+   * @param contactOf the contact in the clear, if it is at hand: after the commit nobody may be told that nothing was
+   *   done, only because the keys' service does not answer
+   */
   async #run(
     context: CommandContext,
     work: (tx: Transaction) => Promise<SealedStore>,
+    contactOf: (sealed: EncryptedField) => Contact | undefined,
   ): Promise<CommandResult> {
-    const { value, isReplay } = await this.#runner.run(context.idempotencyKey, work);
-    return { store: await this.#contacts.open(value), isReplay };
+    const { value, isReplay } = await this.#runner.run(context, work);
+    const { contact: sealed, ...store } = value;
+    const contact = sealed && !isReplay ? contactOf(sealed) : undefined;
+    return { store: contact ? { ...store, contact } : await this.#contacts.open(value), isReplay };
+  }
+
+  /** Opens the contact before a change that keeps it. */
+  async #openContact(
+    id: string,
+    { consistency }: CommandContext,
+  ): Promise<(sealed: EncryptedField) => Contact | undefined> {
+    const before = await this.#database.read((db) => findStore(db, id), { consistency });
+    const sealedBefore = before?.contact;
+    if (!sealedBefore) return () => undefined;
+    const contact = await this.#contacts.unseal(id, sealedBefore);
+    return (sealed) => (canonicalJson(sealed) === canonicalJson(sealedBefore) ? contact : undefined);
   }
 
   async #lock(tx: Transaction, id: string): Promise<SealedStore> {
@@ -203,14 +240,17 @@ export class StoreCommands {
    * Encrypts the contact before the transaction begins, for a transaction never waits for the keys' service.
    * @returns the ciphertext to store: the present one where the contact is as it was
    */
-  async #sealForReplacement(id: string, contact: Contact): Promise<(current: SealedStore) => EncryptedField> {
+  async #sealForReplacement(
+    id: string,
+    contact: Contact,
+    { consistency }: CommandContext,
+  ): Promise<(current: SealedStore) => EncryptedField> {
     const [before, fresh] = await Promise.all([
-      this.#database.read((db) => findStore(db, id)),
+      this.#database.read((db) => findStore(db, id), { consistency }),
       this.#contacts.seal(id, contact),
     ]);
     if (!before?.contact) return () => fresh;
-    const known = await this.#contacts.unseal(id, before.contact);
-    const isSame = diffStores({ ...before, contact: known }, { ...before, contact }).length === 0;
+    const isSame = await this.#contacts.holds(id, before.contact, contact);
     return (current) =>
       isSame && current.version === before.version && current.contact ? current.contact : fresh;
   }

@@ -1,3 +1,4 @@
+import type { Consistency } from '../../shared/database/consistency.js';
 import type { Database } from '../../shared/database/queryable.js';
 import { NotFoundError } from '../../shared/errors/app-error.js';
 import type { Signer } from '../../shared/services/signer.js';
@@ -13,6 +14,11 @@ import { PageCursor } from './page-cursor.js';
 
 /** A question for one page: `cursor` is what the page before said comes next. */
 export type ListRequest = Omit<StorePageQuery, 'after'> & { readonly cursor?: string };
+
+export interface HistoryRequest {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
 
 export class StoreNotFoundError extends NotFoundError {
   constructor(id: string) {
@@ -38,8 +44,8 @@ export class StoreQueries {
    * The store, with its contact for operators and above.
    * @throws {StoreNotFoundError}
    */
-  async get(id: string, principal: Principal): Promise<Store> {
-    const store = await this.#database.read((db) => findStore(db, id));
+  async get(id: string, principal: Principal, consistency: Consistency): Promise<Store> {
+    const store = await this.#database.read((db) => findStore(db, id), { consistency });
     if (!store) throw new StoreNotFoundError(id);
     if (hasRole(principal, 'operator')) return this.#contacts.open(store);
     const { contact, ...rest } = store;
@@ -47,10 +53,15 @@ export class StoreQueries {
   }
 
   /** @throws {MalformedInputError} if the cursor does not belong to this question */
-  async list({ cursor, ...query }: ListRequest): Promise<Page<Store<never>, string>> {
+  async list(
+    { cursor, ...query }: ListRequest,
+    consistency: Consistency,
+  ): Promise<Page<Store<never>, string>> {
     const scope = { list: 'stores', filter: query.filter, sort: query.sort };
     const after = cursor === undefined ? undefined : this.#storeCursors.decode(cursor, scope);
-    const page = await this.#database.read((db) => listStores(db, { ...query, ...(after && { after }) }));
+    const page = await this.#database.read((db) => listStores(db, { ...query, ...(after && { after }) }), {
+      consistency,
+    });
     return {
       items: page.items as Page<Store<never>, string>['items'],
       ...(page.next && { next: this.#storeCursors.encode(page.next, scope) }),
@@ -61,10 +72,14 @@ export class StoreQueries {
    * The store's audit trail, newest first.
    * @throws {StoreNotFoundError}
    */
-  async history(id: string, limit: number, cursor: string | undefined): Promise<Page<AuditEntry, string>> {
+  async history(
+    id: string,
+    { limit, cursor }: HistoryRequest,
+    consistency: Consistency,
+  ): Promise<Page<AuditEntry, string>> {
     const scope = { list: 'history', id };
     const before = cursor === undefined ? undefined : this.#historyCursors.decode(cursor, scope);
-    const page = await this.#database.read((db) => listAuditEntries(db, id, limit, before));
+    const page = await this.#database.read((db) => listAuditEntries(db, id, limit, before), { consistency });
     // every store has the entry of its creation: a first page without any means that there is no such store
     if (page.items.length === 0 && before === undefined) throw new StoreNotFoundError(id);
     return {

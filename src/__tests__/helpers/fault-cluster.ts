@@ -1,0 +1,132 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { withClient } from '../../dev/postgres/admin-client.js';
+import { DATABASE } from '../../dev/postgres/cluster-bootstrap.js';
+import { readState } from '../../dev/postgres/cluster-survey.js';
+import { PostgresCluster } from '../../dev/postgres/postgres-cluster.js';
+import { preparePostgresRuntime } from '../../dev/postgres/postgres-runtime.js';
+import type { PostgresServer } from '../../dev/postgres/postgres-server.js';
+import { migrate } from '../../store-service/migrate.js';
+
+/** A primary and a replica of a suite's own, to be broken and mended. */
+export class FaultCluster {
+  readonly #folder: string;
+  readonly #cluster: PostgresCluster;
+
+  private constructor(folder: string, cluster: PostgresCluster) {
+    this.#folder = folder;
+    this.#cluster = cluster;
+  }
+
+  /** Starts both nodes with the newest schema and a table for the effects of recorded operations. */
+  static async start(): Promise<FaultCluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'store-platform-faults-'));
+    // as root, Postgres runs under another account, which has to get in
+    await chmod(folder, 0o711);
+    const runtime = await preparePostgresRuntime();
+    const cluster = await PostgresCluster.open({ folder, runtime, durable: false });
+    const started = new FaultCluster(folder, cluster);
+    try {
+      await cluster.start();
+      await started.#createSchema();
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
+    return started;
+  }
+
+  get nodes(): readonly [PostgresServer, PostgresServer] {
+    return this.#cluster.nodes;
+  }
+
+  get primary(): PostgresServer {
+    return this.#cluster.primary;
+  }
+
+  get replica(): PostgresServer {
+    return this.#cluster.replica;
+  }
+
+  /** Connection string of the application's login at a node. */
+  appUrl(node: PostgresServer): string {
+    return node.connectionString(this.#cluster.credentials.app, DATABASE);
+  }
+
+  get appUser(): string {
+    return this.#cluster.credentials.app.user;
+  }
+
+  /** Runs one statement as superuser in the platform's database. */
+  async administer<Row extends object>(node: PostgresServer, sql: string): Promise<Row[]> {
+    return node.withAdmin(async (client) => (await client.query<Row>(sql)).rows, DATABASE);
+  }
+
+  async timelineOf(node: PostgresServer): Promise<number> {
+    return (await readState(node)).timeline;
+  }
+
+  /** Resolves when the replica accepts writes on its new timeline. The old primary is left as it is. */
+  promoteReplica(): Promise<void> {
+    return this.#cluster.promoteReplica();
+  }
+
+  waitForReplica(): Promise<void> {
+    return this.#cluster.waitForReplica();
+  }
+
+  /** Has commits wait for the replica, so that a failover loses nothing; not copied to the replica. */
+  async replicateSynchronously(isOn: boolean): Promise<void> {
+    await this.set(this.primary, 'synchronous_standby_names', isOn ? '*' : undefined);
+  }
+
+  /** Sets or resets a parameter of a running node. */
+  async set(node: PostgresServer, name: string, value: string | undefined): Promise<void> {
+    const change = value === undefined ? `RESET ${name}` : `SET ${name} = '${value}'`;
+    await this.administer(node, `ALTER SYSTEM ${change}`);
+    await this.administer(node, 'SELECT pg_reload_conf()');
+  }
+
+  /** Brings everything back: a primary that runs, and a replica that streams from it. */
+  async mend(): Promise<void> {
+    for (const node of this.nodes) await node.resume();
+    const { primary, replica } = this;
+    if (!primary.isRunning) await primary.start();
+    for (const name of ['synchronous_standby_names', 'default_transaction_read_only']) {
+      await this.set(primary, name, undefined);
+    }
+    await this.administer(primary, `ALTER ROLE ${this.appUser} CONNECTION LIMIT -1`);
+    if (!(await this.#isStreaming())) await this.#cluster.reclone(replica);
+    await this.#cluster.waitForReplica();
+  }
+
+  async stop(): Promise<void> {
+    await this.#cluster.stop('immediate');
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #isStreaming(): Promise<boolean> {
+    if (!this.replica.isRunning || !(await readState(this.replica)).inRecovery) return false;
+    await this.administer(this.replica, 'SELECT pg_wal_replay_resume()');
+    const rows = await this.administer(
+      this.primary,
+      "SELECT FROM pg_stat_replication WHERE state = 'streaming'",
+    );
+    return rows.length > 0;
+  }
+
+  async #createSchema(): Promise<void> {
+    const { owner, app } = this.#cluster.credentials;
+    const ownerUrl = this.primary.connectionString(owner, DATABASE);
+    await migrate({ connectionString: ownerUrl });
+    await withClient(ownerUrl, async (client) => {
+      // no uniqueness: an operation that was applied twice must show
+      await client.query(
+        'CREATE TABLE fault_effects (operation_id uuid NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())',
+      );
+      await client.query('GRANT SELECT, INSERT ON fault_effects TO store_platform_rw');
+      await client.query(`GRANT store_platform_rw TO ${app.user}`);
+    });
+  }
+}

@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connectionString, MAINTENANCE_DATABASE, withClient } from '../../../dev/postgres/admin-client.js';
+import type {
+  CredentialConsumer,
+  CredentialGeneration,
+  CredentialSource,
+} from '../../../shared/database/credential-source.js';
+import { createTestDatabase, getTestCluster, type TestDatabase } from '../../helpers/database.js';
+import { startManager } from '../../helpers/test-manager.js';
+
+/** Mints logins as Vault would: a new user each time. */
+class TestCredentials implements CredentialSource {
+  readonly rejected: string[] = [];
+  readonly #consumers = new Set<CredentialConsumer>();
+  readonly #administer: (sql: string) => Promise<unknown>;
+  #generation: CredentialGeneration | undefined;
+  #isMinting = false;
+
+  constructor(administer: (sql: string) => Promise<unknown>) {
+    this.#administer = administer;
+  }
+
+  current(): CredentialGeneration {
+    if (!this.#generation) throw new Error('Nothing was minted yet');
+    return this.#generation;
+  }
+
+  subscribe(consumer: CredentialConsumer): () => void {
+    this.#consumers.add(consumer);
+    return () => {
+      this.#consumers.delete(consumer);
+    };
+  }
+
+  reject(generationId: string): void {
+    this.rejected.push(generationId);
+    if (generationId === this.current().id && !this.#isMinting) void this.rotate();
+  }
+
+  get consumers(): number {
+    return this.#consumers.size;
+  }
+
+  async mint(): Promise<CredentialGeneration> {
+    const username = `rotated_${randomUUID().replaceAll('-', '')}`;
+    await this.#administer(`CREATE ROLE ${username} LOGIN PASSWORD 'secret' IN ROLE store_platform_rw`);
+    return { id: username, username, password: 'secret', expiresAt: new Date(Date.now() + 3_600_000) };
+  }
+
+  /** Publishes, and resolves when the old login may be revoked. */
+  async publish(generation: CredentialGeneration): Promise<void> {
+    this.#generation = generation;
+    await Promise.all([...this.#consumers].map((consume) => consume(generation)));
+  }
+
+  async rotate(): Promise<void> {
+    this.#isMinting = true;
+    const generation = await this.mint();
+    this.#isMinting = false;
+    await this.publish(generation);
+  }
+
+  async revoke(username: string): Promise<void> {
+    await this.#administer(`ALTER ROLE ${username} NOLOGIN`);
+    await this.#administer(`REVOKE store_platform_rw FROM ${username}`);
+  }
+}
+
+let database: TestDatabase;
+let administer: (sql: string) => Promise<unknown>;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const { primaryPort, credentials } = await getTestCluster();
+  const url = connectionString(credentials.superuser, { port: primaryPort, database: MAINTENANCE_DATABASE });
+  administer = (sql) => withClient(url, (client) => client.query(sql));
+});
+
+afterAll(() => database.drop());
+
+async function setUp(
+  poolSize = 5,
+): Promise<Awaited<ReturnType<typeof startManager>> & { source: TestCredentials }> {
+  const source = new TestCredentials(administer);
+  await source.publish(await source.mint());
+  await database.waitForReplica();
+  const urls = [database.appUrl, database.replicaAppUrl];
+  return { ...(await startManager(urls, { poolSize }, { credentials: source })), source };
+}
+
+/** The replica stands still while `work` runs. */
+async function withReplayPaused(work: () => Promise<void>): Promise<void> {
+  const { replicaPort, credentials } = await getTestCluster();
+  const url = connectionString(credentials.superuser, { port: replicaPort, database: MAINTENANCE_DATABASE });
+  const administerReplica = (sql: string): Promise<unknown> => withClient(url, (client) => client.query(sql));
+  await administerReplica('SELECT pg_wal_replay_pause()');
+  try {
+    await work();
+  } finally {
+    await administerReplica('SELECT pg_wal_replay_resume()');
+  }
+}
+
+const whoAmI = 'SELECT current_user AS name, (SELECT count(*)::int FROM stores) AS stores';
+
+describe('credentials that rotate', () => {
+  it('lose no request: each works with the login it began with, and the old one is drained at the end', async () => {
+    const { manager, source } = await setUp();
+    const old = source.current().username;
+    let isOver = false;
+    const users = new Set<string>();
+    const work = async (): Promise<void> => {
+      while (!isOver) {
+        const { rows } = await manager.transaction(async (tx) => {
+          await tx.query('SELECT pg_sleep(0.01)');
+          return tx.query<{ name: string }>(whoAmI);
+        });
+        for (const { name } of rows) users.add(name);
+        await manager.read((db) => db.query(whoAmI));
+      }
+    };
+    const workers = Array.from({ length: 8 }, work);
+    const next = await source.mint();
+    await database.waitForReplica();
+    await manager.prove(next);
+    await source.publish(next);
+    const left = await withClient(database.ownerUrl, (client) =>
+      client.query('SELECT FROM pg_stat_activity WHERE usename = $1 AND state = $2', [old, 'active']),
+    );
+    await source.revoke(old);
+    isOver = true;
+    await Promise.all(workers);
+    expect(left.rowCount).toBe(0);
+    expect([...users].sort()).toEqual([old, next.username].sort());
+    await manager.close(1_000);
+    expect(source.consumers).toBe(0);
+  });
+
+  it('keep within one budget of connections while the old ones are drained', async () => {
+    const { manager, source } = await setUp(3);
+    let most = 0;
+    const sleeping = Array.from({ length: 9 }, () =>
+      manager.transaction(async (tx) => {
+        const { rows } = await tx.query<{ count: number }>(
+          `SELECT count(*)::int AS count FROM pg_stat_activity
+           WHERE usename LIKE 'rotated%' AND datname = current_database() AND state = 'active' AND query LIKE '%budget%'`,
+        );
+        most = Math.max(most, rows[0]?.count ?? 0);
+        await tx.query('SELECT pg_sleep(0.1) /* budget */');
+      }),
+    );
+    await source.rotate();
+    await Promise.all(sleeping);
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(3);
+    await manager.close(1_000);
+  });
+
+  it('are renewed once, and the request repeated once, when the server refuses a login before its time', async () => {
+    const { manager, source } = await setUp();
+    await manager.transaction((tx) => tx.query(whoAmI));
+    const first = source.current().id;
+    await source.revoke(first);
+    const { rows } = await manager.transaction((tx) => tx.query<{ name: string }>(whoAmI));
+    expect(rows[0]?.name).toBe(source.current().username);
+    expect(source.current().id).not.toBe(first);
+    const second = source.current().id;
+    await database.waitForReplica();
+    await source.revoke(second);
+    const read = await manager.read((db) => db.query<{ name: string }>(whoAmI));
+    expect(read.rows[0]?.name).toBe(source.current().username);
+    expect(new Set(source.rejected)).toEqual(new Set([first, second]));
+    await manager.close(1_000);
+  });
+
+  it('are used at the primary while a replica does not know them yet, and are not taken for refused', async () => {
+    const { manager, source } = await setUp();
+    await withReplayPaused(async () => {
+      await source.rotate();
+      const next = source.current();
+      const { rows } = await manager.read((db) => db.query<{ name: string }>(whoAmI));
+      expect(rows[0]?.name).toBe(next.username);
+      expect(source.rejected).toEqual([]);
+      expect(source.current().id).toBe(next.id);
+    });
+    await manager.close(1_000);
+  });
+
+  it('are not published unproven: a login that is not accepted, or may not read, is found out', async () => {
+    const { manager, source } = await setUp();
+    const generation = await source.mint();
+    await expect(manager.prove({ ...generation, password: 'wrong' })).rejects.toMatchObject({
+      errorClass: 'credentials',
+    });
+    await source.revoke(generation.username);
+    await administer(`ALTER ROLE ${generation.username} LOGIN`);
+    await expect(manager.prove(generation)).rejects.toMatchObject({ code: '42501' });
+    await manager.close(1_000);
+  });
+});

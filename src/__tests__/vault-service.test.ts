@@ -1,0 +1,718 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { waitUntil } from '../dev/wait-until.js';
+import type { Misdeed } from '../dev/vault/misbehaviour.js';
+import type { CredentialConsumer } from '../shared/services/vault/credential-rotation.js';
+import type { DatabaseCredentials } from '../shared/services/vault/database-credentials.js';
+import {
+  kubernetesLogin,
+  tokenLogin,
+  wrappedSecretIdLogin,
+  type LoginStrategy,
+} from '../shared/services/vault/login-strategies.js';
+import { VaultError } from '../shared/services/vault/vault-error.js';
+import { vaultPath } from '../shared/services/vault/vault-path.js';
+import { ManualClock } from './helpers/manual-clock.js';
+import { VaultService } from '../shared/services/vault-service.js';
+import { VaultBench, type VaultBenchOptions } from './helpers/vault-bench.js';
+
+const soon = { timeoutMs: 5000, intervalMs: 5 };
+const hourMs = 3_600_000;
+
+let bench: VaultBench;
+async function start(options: VaultBenchOptions = {}): Promise<VaultBench> {
+  bench = await VaultBench.start(options);
+  return bench;
+}
+afterEach(async () => {
+  await bench.close();
+});
+
+async function failureOf(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+/** Trips every breaker that a read goes through. */
+async function exhaust(call: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 0; attempt < 4; attempt += 1) await failureOf(call());
+}
+
+/** A consumer that writes down what it is told. */
+class Consumer implements CredentialConsumer {
+  readonly events: string[] = [];
+  readonly published: DatabaseCredentials[] = [];
+  proveError: Error | undefined;
+  drained: Promise<void> = Promise.resolve();
+
+  prove({ generation }: DatabaseCredentials): Promise<void> {
+    this.events.push(`prove ${generation}`);
+    return this.proveError ? Promise.reject(this.proveError) : Promise.resolve();
+  }
+
+  publish(credentials: DatabaseCredentials): void {
+    this.events.push(`publish ${credentials.generation}`);
+    this.published.push(credentials);
+  }
+
+  async drain({ generation }: DatabaseCredentials): Promise<void> {
+    this.events.push(`drain ${generation}`);
+    await this.drained;
+    this.events.push(`drained ${generation}`);
+  }
+
+  withdraw({ generation }: DatabaseCredentials): void {
+    this.events.push(`withdraw ${generation}`);
+  }
+}
+
+describe('reading secrets', () => {
+  it('logs in when first needed, and gives the newest version and its source', async () => {
+    const { service, recorder } = await start();
+    expect(bench.seen()).toBe(0);
+    await bench.putSecret('app/smtp', { password: 'old' });
+    await bench.putSecret('app/smtp', { password: 'new' });
+    const secret = await service.readSecret('app/smtp');
+    expect(secret.field('password')).toBe('new');
+    expect(secret).toMatchObject({ version: 2, source: 'vault' });
+    expect((await service.readSecretVersion('app/smtp', 1)).field('password')).toBe('old');
+    expect(recorder.lines).toContainEqual({
+      level: 'info',
+      message: 'A secret was read',
+      fields: { path: 'app/smtp', source: 'vault', version: 2 },
+    });
+    expect(recorder.counted('vault_secret_reads_total', { source: 'vault' })).toBe(2);
+  });
+
+  it('makes one login and one read for a thousand callers at once', async () => {
+    const { service } = await start();
+    await bench.putSecret('app/smtp', { password: 'x' });
+    bench.vault.requests.length = 0;
+    await Promise.all(Array.from({ length: 1000 }, () => service.readSecret('app/smtp')));
+    expect(bench.seen('auth/approle/login')).toBe(1);
+    expect(bench.seen('secret/data/app/smtp')).toBe(1);
+  });
+
+  it('says what is missing: the secret, a field, a deleted version', async () => {
+    const { service, admin, root } = await start();
+    expect(await failureOf(service.readSecret('app/none'))).toMatchObject({ failure: 'not_found' });
+    await bench.putSecret('app/smtp', { password: 'x' });
+    const secret = await service.readSecret('app/smtp');
+    expect(() => secret.field('toString')).toThrow(VaultError);
+    await admin.delete(vaultPath('secret/data/app/smtp'), root);
+    expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject({ failure: 'not_found' });
+  });
+
+  it.each(['../sys/seal', 'a?version=1', 'a//b'])('refuses the path %s', async (path) => {
+    const { service } = await start();
+    await expect(service.readSecret(path)).rejects.toThrow(TypeError);
+    expect(bench.seen()).toBe(0);
+  });
+});
+
+describe('while Vault is away', () => {
+  const fallback = {
+    config: {
+      environmentFallback: { 'app/smtp': { password: 'SMTP_PASSWORD' }, 'app/half': { a: 'A', b: 'B' } },
+    },
+    env: { SMTP_PASSWORD: 'from-env', A: 'a' },
+  };
+
+  it.each<[string, (target: VaultBench) => void]>([
+    ['sealed', ({ vault }) => (vault.state.isSealed = true)],
+    ['hanging', ({ vault }) => vault.misbehaviour.begin({ misdeed: { kind: 'hang' } })],
+    ['resetting', ({ vault }) => vault.misbehaviour.begin({ misdeed: { kind: 'reset' } })],
+    ['talking nonsense', ({ vault }) => vault.misbehaviour.begin({ misdeed: { kind: 'malformed' } })],
+    ['cutting answers short', ({ vault }) => vault.misbehaviour.begin({ misdeed: { kind: 'truncated' } })],
+    ['failing inside', ({ vault }) => vault.misbehaviour.begin({ misdeed: { kind: 'status', status: 500 } })],
+    ['rate-limiting', ({ vault }) => vault.misbehaviour.begin({ misdeed: { kind: 'status', status: 429 } })],
+  ])('%s: the last good value stands in until its time is over, then the environment', async (_, breakIt) => {
+    const clock = new ManualClock();
+    const { service, recorder } = await start({
+      ...fallback,
+      clock,
+      config: { ...fallback.config, lastGoodMs: 60_000 },
+    });
+    await bench.putSecret('app/smtp', { password: 'good' });
+    await service.readSecret('app/smtp');
+    breakIt(bench);
+    const standIn = await service.readSecret('app/smtp');
+    expect(standIn).toMatchObject({ source: 'cache', version: 1 });
+    expect(standIn.field('password')).toBe('good');
+    clock.advance(60_000);
+    const last = await service.readSecret('app/smtp');
+    expect(last).toMatchObject({ source: 'env', version: undefined });
+    expect(last.field('password')).toBe('from-env');
+    expect(recorder.counted('vault_fallbacks_total', { source: 'cache' })).toBe(1);
+    expect(recorder.counted('vault_fallbacks_total', { source: 'env' })).toBe(1);
+  });
+
+  it('nothing stands in for what is not listed, or not whole', async () => {
+    const { service } = await start(fallback);
+    bench.vault.state.isSealed = true;
+    expect(await failureOf(service.readSecret('app/other'))).toMatchObject({ failure: 'sealed' });
+    expect(await failureOf(service.readSecret('app/half'))).toMatchObject({ failure: 'sealed' });
+  });
+
+  it('fails closed when the time of the last good value is over', async () => {
+    const clock = new ManualClock();
+    const { service } = await start({ clock });
+    await bench.putSecret('app/key', { password: 'good' });
+    await service.readSecret('app/key');
+    bench.vault.state.isSealed = true;
+    clock.advance(15 * 60_000 - 1);
+    expect((await service.readSecret('app/key')).source).toBe('cache');
+    clock.advance(1);
+    expect(await failureOf(service.readSecret('app/key'))).toBeInstanceOf(Error);
+  });
+
+  it.each<[string, Misdeed, string]>([
+    ['403', { kind: 'status', status: 403 }, 'denied'],
+    ['404', { kind: 'status', status: 404 }, 'not_found'],
+    ['400', { kind: 'status', status: 400 }, 'rejected'],
+  ])('is not what a %s means: nothing stands in', async (_, misdeed, failure) => {
+    const { service } = await start(fallback);
+    await bench.putSecret('app/smtp', { password: 'good' });
+    await service.readSecret('app/smtp');
+    const end = bench.vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed });
+    expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject({ failure });
+    end();
+    bench.vault.state.isSealed = true;
+    expect((await service.readSecret('app/smtp')).source).toBe('env');
+  });
+
+  it('our own refusal of wrong credentials is not it either', async () => {
+    const { service } = await start({
+      ...fallback,
+      login: () => tokenLogin('hvs.not-a-token'),
+    });
+    expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject({ failure: 'denied' });
+  });
+
+  it('callers and keys never come from the environment, and cannot be listed', async () => {
+    const { vault } = await start();
+    const environmentFallback = { 'api-keys/ops': { role: 'ROLE' } };
+    const config = { address: vault.address, transitKey: 'stores', environmentFallback };
+    const make = () => new VaultService(config, { login: tokenLogin('x'), log: bench.recorder });
+    expect(make).toThrow('must never come from the environment');
+    bench.vault.state.isSealed = true;
+    expect(await failureOf(bench.service.transit.encrypt(Buffer.from('x')))).toMatchObject({
+      failure: 'sealed',
+    });
+    expect(await failureOf(bench.service.callers.find('ops'))).toBeInstanceOf(Error);
+  });
+
+  it('at most one request a second is made, whoever asks', async () => {
+    const { service, vault } = await start();
+    await service.readSecret('app/none').catch(() => undefined);
+    vault.misbehaviour.begin({ misdeed: { kind: 'status', status: 503 } });
+    const ask = () =>
+      Promise.allSettled([
+        service.readSecret('app/none'),
+        service.callers.find('ops'),
+        service.transit.encrypt(Buffer.from('x')),
+        service.transit.decrypt('vault:v1:x'),
+        service.health(),
+      ]);
+    for (let round = 0; round < 3; round += 1) await ask();
+    vault.requests.length = 0;
+    const startedMs = performance.now();
+    while (performance.now() - startedMs < 2500) await ask();
+    expect(bench.seen()).toBeGreaterThanOrEqual(1);
+    expect(bench.seen()).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('breakers', () => {
+  it('open by use: reads that fail do not stop encryption', async () => {
+    const { service, vault } = await start();
+    vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 500 } });
+    await exhaust(() => service.readSecret('app/x'));
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ code: 'circuit_open' });
+    await expect(service.transit.encrypt(Buffer.from('x'))).resolves.toMatch(/^vault:v1:/);
+    expect((await service.health()).breakers).toMatchObject({
+      reads: 'open',
+      encrypt: 'closed',
+      security: 'closed',
+    });
+  });
+
+  it.each([400, 403, 404, 412, 429])('stay closed whatever number of %i', async (status) => {
+    const { service, vault } = await start();
+    await service.readSecret('app/none').catch(() => undefined);
+    vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status } });
+    for (let call = 0; call < 20; call += 1) await failureOf(service.readSecret('app/x'));
+    expect((await service.health()).breakers.reads).toBe('closed');
+  });
+
+  it('close again once Vault is back', async () => {
+    const clock = new ManualClock();
+    const { service, vault, recorder } = await start({ clock });
+    await bench.putSecret('app/x', { a: 'b' });
+    await service.readSecret('app/x');
+    const end = vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'reset' } });
+    await exhaust(() => service.readSecretVersion('app/x', 1));
+    expect((await service.health()).breakers.reads).toBe('open');
+    end();
+    clock.advance(1500);
+    await service.readSecretVersion('app/x', 1);
+    await service.readSecretVersion('app/x', 1);
+    expect((await service.health()).breakers.reads).toBe('closed');
+    expect(recorder.counted('vault_breaker_changes_total', { breaker: 'vault-reads' })).toBe(3);
+  });
+});
+
+describe('the token', () => {
+  it('is given up for a new one after a 403 if it is dead: one login for everybody, one retry each', async () => {
+    const { service } = await start();
+    await bench.putSecret('app/x', { a: 'b' });
+    await service.readSecret('app/x');
+    await bench.revokeTokens();
+    bench.vault.requests.length = 0;
+    const uses = Array.from({ length: 50 }, () => service.readSecretVersion('app/x', 1));
+    await expect(Promise.all(uses)).resolves.toHaveLength(50);
+    expect(bench.seen('auth/approle/login')).toBe(1);
+    expect(bench.seen('secret/data/app/x')).toBeLessThanOrEqual(100);
+  });
+
+  it('is kept after a 403 if it is alive: the denial stands, and is not asked about again and again', async () => {
+    const { service } = await start();
+    bench.vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
+    for (let call = 0; call < 10; call += 1) {
+      expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
+    }
+    expect(bench.seen('auth/approle/login')).toBe(1);
+    expect(bench.seen('auth/token/lookup-self')).toBe(1);
+  });
+
+  it('leaves a denial standing when it cannot be told whether it is alive: nothing stands in then', async () => {
+    const { service, vault } = await start({
+      config: { environmentFallback: { 'app/x': { a: 'A' } } },
+      env: { A: 'from-env' },
+    });
+    await failureOf(service.readSecret('app/y'));
+    vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
+    vault.misbehaviour.begin({ pathPrefix: 'auth/token/lookup-self', misdeed: { kind: 'reset' } });
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
+    expect(bench.seen('auth/approle/login')).toBe(1);
+  });
+
+  it('is denied for good when a second one is denied too', async () => {
+    const { service } = await start();
+    await service.readSecret('app/x').catch(() => undefined);
+    await bench.revokeTokens();
+    bench.vault.requests.length = 0;
+    bench.vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
+    expect(bench.seen('secret/')).toBe(2);
+    expect(bench.seen('auth/approle/login')).toBe(1);
+  });
+
+  it('of 768 hours is renewed once in 700 hours', async () => {
+    const clock = new ManualClock();
+    const { service } = await start({ clock, tokenTtl: '768h' });
+    await service.readSecret('app/x').catch(() => undefined);
+    await bench.pass(clock, 511 * hourMs);
+    expect(bench.seen('auth/token/renew-self')).toBe(0);
+    await bench.pass(clock, 2 * hourMs);
+    await waitUntil('the renewal', () => bench.recorder.counted('vault_renewals_total') === 1, soon);
+    await bench.pass(clock, 180 * hourMs);
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
+    expect(bench.seen('auth/token/renew-self')).toBe(1);
+    expect(bench.seen('auth/approle/login')).toBe(1);
+  });
+
+  it.each([400, 403])('is replaced when its renewal is refused: %i', async (status) => {
+    const clock = new ManualClock();
+    const { service } = await start({ clock });
+    await service.readSecret('app/x').catch(() => undefined);
+    bench.vault.misbehaviour.begin({
+      pathPrefix: 'auth/token/renew-self',
+      misdeed: { kind: 'status', status },
+    });
+    await bench.pass(clock, 41 * 60_000);
+    await waitUntil('the second login', () => bench.recorder.counted('vault_logins_total') === 2, soon);
+  });
+
+  it('is not asked for over and over with wrong credentials', async () => {
+    const { service, recorder } = await start({ login: () => tokenLogin('hvs.wrong') });
+    for (let call = 0; call < 20; call += 1) {
+      expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
+    }
+    expect(bench.seen()).toBe(1);
+    expect(recorder.counted('vault_security_events_total', { event: 'login_refused' })).toBe(1);
+  });
+
+  it('is given back at the end', async () => {
+    const { service, vault } = await start();
+    await service.readSecret('app/x').catch(() => undefined);
+    expect(vault.state.tokens.all()).toHaveLength(2);
+    await service.close();
+    expect(vault.state.tokens.all()).toHaveLength(1);
+  });
+});
+
+describe('logins', () => {
+  const wrap = async (path: string): Promise<string> => {
+    const reply = await bench.admin.write(vaultPath(path), {}, { ...bench.root, wrapTtlSeconds: 60 });
+    return (reply.body?.['wrap_info'] as { token: string }).token;
+  };
+  let wrappingToken = '';
+  /** The token to unwrap is made after the service, so it is looked at when it is needed. */
+  const wrappedLogin = ({ roleId }: { roleId: string }): LoginStrategy => {
+    let strategy: LoginStrategy | undefined;
+    return {
+      method: 'approle-wrapped',
+      login: (client, signal) => {
+        strategy ??= wrappedSecretIdLogin({ mount: 'approle', roleId, roleName: 'platform', wrappingToken });
+        return strategy.login(client, signal);
+      },
+    };
+  };
+
+  it('with a wrapped secret id open the wrapping once, and can be repeated', async () => {
+    const { service } = await start({ login: wrappedLogin });
+    wrappingToken = await wrap('auth/approle/role/platform/secret-id');
+    bench.vault.requests.length = 0;
+    await failureOf(service.readSecret('app/x'));
+    await bench.revokeTokens();
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
+    expect(bench.seen('sys/wrapping/unwrap')).toBe(1);
+    expect(bench.seen('auth/approle/login')).toBe(2);
+  });
+
+  it('with a wrapping that was made elsewhere are refused before it is opened', async () => {
+    const { service } = await start({ login: wrappedLogin });
+    wrappingToken = await wrap('sys/wrapping/wrap');
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({
+      failure: 'denied',
+      reason: 'CREATION_PATH',
+    });
+    expect(bench.seen('sys/wrapping/unwrap')).toBe(0);
+  });
+
+  it('with a wrapping that somebody opened already are refused', async () => {
+    const { service, admin, recorder } = await start({ login: wrappedLogin });
+    wrappingToken = await wrap('auth/approle/role/platform/secret-id');
+    await admin.write(vaultPath('sys/wrapping/unwrap'), {}, { operation: 'theft', token: wrappingToken });
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'rejected', status: 400 });
+    expect(recorder.counted('vault_security_events_total', { event: 'login_refused' })).toBe(1);
+  });
+
+  it('by Kubernetes read the service account token every time', async () => {
+    let reads = 0;
+    const { service, admin, root } = await start({
+      reviewJwt: (jwt) =>
+        Promise.resolve(jwt === 'good' ? { namespace: 'shop', name: 'platform' } : undefined),
+      login: () =>
+        kubernetesLogin({
+          mount: 'kubernetes',
+          role: 'platform',
+          readJwt: () => {
+            reads += 1;
+            return Promise.resolve('good\n');
+          },
+        }),
+    });
+    await admin.write(vaultPath('sys/auth/kubernetes'), { type: 'kubernetes' }, root);
+    const role = {
+      bound_service_account_names: 'platform',
+      bound_service_account_namespaces: 'shop',
+      token_policies: 'platform',
+    };
+    await admin.write(vaultPath('auth/kubernetes/role/platform'), role, root);
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
+    await bench.revokeTokens();
+    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
+    expect(reads).toBe(2);
+  });
+
+  it('with a given token do not revoke it at the end', async () => {
+    const { vault, service } = await start({ rootToken: 'hvs.given', login: () => tokenLogin('hvs.given') });
+    await failureOf(service.readSecret('app/x'));
+    await service.close();
+    expect(vault.state.tokens.find('hvs.given')).toBeDefined();
+  });
+});
+
+describe('database credentials', () => {
+  const supply = async (options: VaultBenchOptions = {}) => {
+    await start(options);
+    const consumer = new Consumer();
+    const rotation = bench.service.supplyDatabaseCredentials({ kind: 'dynamic', name: 'app' }, consumer);
+    return { consumer, rotation, leases: bench.vault.state.leases };
+  };
+
+  it('are minted, proven and published; the old ones drained and then revoked, in this order', async () => {
+    const clock = new ManualClock();
+    const { consumer, rotation, leases } = await supply({ clock });
+    await rotation.start();
+    const [first] = leases.all();
+    const release = Promise.withResolvers<undefined>();
+    consumer.drained = release.promise.then(() => undefined);
+    await bench.pass(clock, 30_000);
+    rotation.reportRefused(consumer.published[0] ?? fail('nothing published'));
+    await bench.pass(clock, 1);
+    await waitUntil('the second generation', () => consumer.published.length === 2, soon);
+    expect(consumer.events).toEqual(['prove 1', 'publish 1', 'prove 2', 'publish 2', 'drain 1']);
+    expect(leases.all().map(({ id }) => id)).toContain(first?.id);
+    expect(consumer.published[1]?.username).not.toBe(consumer.published[0]?.username);
+    release.resolve(undefined);
+    await waitUntil('the old lease to go', () => leases.all().length === 1, soon);
+    expect(consumer.events.at(-1)).toBe('drained 1');
+    expect(leases.all()[0]?.id).not.toBe(first?.id);
+    expect(bench.statements.at(-1)).toBe(`DROP ROLE IF EXISTS "${consumer.published[0]?.username ?? ''}"`);
+  });
+
+  it('that cannot be proven are revoked, and the old ones stay', async () => {
+    const clock = new ManualClock();
+    const { consumer, rotation, leases } = await supply({ clock });
+    await rotation.start();
+    consumer.proveError = new Error('28P01');
+    await bench.pass(clock, 30_000);
+    rotation.rotateSoon();
+    await bench.pass(clock, 1);
+    await waitUntil('the attempt', () => consumer.events.includes('prove 2'), soon);
+    await waitUntil('its lease to go', () => leases.all().length === 1, soon);
+    expect(rotation.current?.generation).toBe(1);
+    consumer.proveError = undefined;
+    await bench.pass(clock, 35_000);
+    await waitUntil('the next generation', () => rotation.current?.generation === 3, soon);
+  });
+
+  it('are renewed at two thirds of their lease', async () => {
+    const clock = new ManualClock();
+    const { rotation } = await supply({ clock, tokenTtl: '768h' });
+    await rotation.start();
+    await bench.pass(clock, 41 * 60_000);
+    await waitUntil('the renewal', () => bench.seen('sys/leases/renew') === 1, soon);
+    await waitUntil(
+      'its end',
+      () => bench.recorder.counted('vault_renewals_total', { outcome: 'done' }) === 1,
+      soon,
+    );
+    expect(rotation.renewalState).toMatchObject({ name: 'held' });
+    expect(rotation.current?.generation).toBe(1);
+  });
+
+  it('are replaced when their lease is unknown', async () => {
+    const clock = new ManualClock();
+    const { rotation, leases } = await supply({ clock, tokenTtl: '768h' });
+    await rotation.start();
+    await leases.revoke(leases.all()[0]?.id ?? '');
+    await bench.pass(clock, 41 * 60_000);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+  });
+
+  it('are replaced when their lease was cut short', async () => {
+    const clock = new ManualClock();
+    const { rotation, leases } = await supply({ clock, tokenTtl: '768h' });
+    await rotation.start();
+    leases.cutShortMs = 5 * 60_000;
+    await bench.pass(clock, 41 * 60_000);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+  });
+
+  it('are minted again after the token was revoked, since their lease went with it', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({ clock });
+    await rotation.start();
+    await bench.pass(clock, 30_000);
+    await bench.revokeTokens();
+    expect(await failureOf(bench.service.readSecret('app/none'))).toMatchObject({ failure: 'not_found' });
+    await bench.pass(clock, 1);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    expect(consumer.events).not.toContain('withdraw 1');
+    expect(bench.seen('auth/approle/login')).toBe(2);
+  });
+
+  it('live on while Vault is sealed, are withdrawn when their lease is over, and come back with Vault', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({ clock, tokenTtl: '768h' });
+    await rotation.start();
+    bench.vault.state.isSealed = true;
+    const pass = (ms: number) => bench.pass(clock, ms);
+    await pass(55 * 60_000);
+    expect(rotation.current?.generation).toBe(1);
+    await pass(7 * 60_000);
+    expect(rotation.current).toBeUndefined();
+    expect(consumer.events.at(-1)).toBe('withdraw 1');
+    expect((await bench.service.health()).leases[0]).toMatchObject({ state: 'expired' });
+    bench.vault.state.isSealed = false;
+    await pass(3 * 60_000);
+    await waitUntil('new credentials', () => rotation.current !== undefined, soon);
+  });
+
+  it('come from the environment only if Vault is away at the start, and only until it is back', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({
+      clock,
+      config: {
+        environmentFallback: { 'database/creds/app': { username: 'PGUSER', password: 'PGPASSWORD' } },
+      },
+      env: { PGUSER: 'spare', PGPASSWORD: 'spare-password' },
+    });
+    bench.vault.state.isSealed = true;
+    await rotation.start();
+    expect(rotation.current).toMatchObject({ username: 'spare', source: 'env', password: 'spare-password' });
+    bench.vault.state.isSealed = false;
+    await bench.pass(clock, 5000);
+    await waitUntil('credentials from Vault', () => rotation.current?.source === 'vault', soon);
+    expect(consumer.events).toEqual(['prove 1', 'publish 1', 'prove 2', 'publish 2', 'drain 1', 'drained 1']);
+  });
+
+  it('do not come from the environment when Vault denies them', async () => {
+    const { rotation } = await supply({
+      config: {
+        environmentFallback: { 'database/creds/app': { username: 'PGUSER', password: 'PGPASSWORD' } },
+      },
+      env: { PGUSER: 'spare', PGPASSWORD: 'spare-password' },
+    });
+    bench.vault.misbehaviour.begin({ pathPrefix: 'database/', misdeed: { kind: 'status', status: 403 } });
+    expect(await failureOf(rotation.start())).toMatchObject({ failure: 'denied' });
+    expect(rotation.current).toBeUndefined();
+  });
+
+  it('are not replaced because of reports about an older generation', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({ clock });
+    await rotation.start();
+    await bench.pass(clock, 30_000);
+    rotation.rotateSoon();
+    await bench.pass(clock, 1);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    await bench.pass(clock, 31_000);
+    rotation.reportRefused(consumer.published[0] ?? fail('nothing published'));
+    await bench.pass(clock, 1000);
+    expect(bench.seen('database/creds/app')).toBe(2);
+  });
+
+  it('of a hundred rotations lose nothing and leave one lease', async () => {
+    const clock = new ManualClock();
+    const { rotation, leases, consumer } = await supply({ clock, tokenTtl: '768h' });
+    await rotation.start();
+    for (let turn = 2; turn <= 101; turn += 1) {
+      await bench.pass(clock, 30_000);
+      rotation.rotateSoon();
+      await bench.pass(clock, 1);
+      await waitUntil(`generation ${turn}`, () => rotation.current?.generation === turn, soon);
+    }
+    await waitUntil('the old leases to go', () => leases.all().length === 1, soon);
+    expect(consumer.published).toHaveLength(101);
+    expect(consumer.events).not.toContainEqual(expect.stringMatching(/^withdraw/));
+  });
+
+  it('are left to expire when they cannot be drained', async () => {
+    const clock = new ManualClock();
+    const { rotation, leases, consumer } = await supply({ clock });
+    await rotation.start();
+    consumer.drained = Promise.reject(new Error('a long transaction'));
+    consumer.drained.catch(() => undefined);
+    await bench.pass(clock, 30_000);
+    rotation.rotateSoon();
+    await bench.pass(clock, 1);
+    const said = 'Old database credentials could not be drained';
+    await waitUntil('the report', () => bench.recorder.lines.some(({ message }) => message === said), soon);
+    expect(leases.all()).toHaveLength(2);
+    consumer.drained = Promise.resolve();
+  });
+
+  it('of a static role have no lease and are read again when their password changes', async () => {
+    const clock = new ManualClock();
+    await start({ clock, tokenTtl: '768h' });
+    const terms = { db_name: 'pg', username: 'fixed', rotation_period: '1h' };
+    await bench.admin.write(vaultPath('database/static-roles/app'), terms, bench.root);
+    const consumer = new Consumer();
+    const rotation = bench.service.supplyDatabaseCredentials({ kind: 'static', name: 'app' }, consumer);
+    await rotation.start();
+    await bench.pass(clock, 59 * 60_000);
+    expect(bench.seen('database/static-creds')).toBe(1);
+    await bench.pass(clock, 2 * 60_000);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    expect(consumer.published.map(({ username }) => username)).toEqual(['fixed', 'fixed']);
+    expect(consumer.published[0]?.password).not.toBe(consumer.published[1]?.password);
+    expect(bench.seen('sys/leases')).toBe(0);
+  });
+});
+
+describe('Transit', () => {
+  it('encrypts and decrypts, single and in batches', async () => {
+    const { transit } = (await start()).service;
+    const ciphertext = await transit.encrypt(Buffer.from('hello'));
+    expect((await transit.decrypt(ciphertext)).toString()).toBe('hello');
+    const texts = Array.from({ length: 600 }, (_, index) => Buffer.from(`text ${index}`));
+    const sealed = await transit.encryptMany(texts);
+    const opened = await transit.decryptMany(sealed.map((result) => (result.ok ? result.value : '')));
+    expect(opened.map((result) => result.ok && result.value.toString())).toEqual(texts.map(String));
+  });
+
+  it.each([200, 400] as const)(
+    'lets only the bad item of a batch fail, whatever the status: %i',
+    async (status) => {
+      const { service, vault, recorder } = await start();
+      const engine = vault.state.findEngine('transit/x')?.engine;
+      Object.assign(engine ?? {}, { partialFailureStatus: status });
+      const good = await service.transit.encrypt(Buffer.from('good'));
+      const results = await service.transit.decryptMany([good, 'vault:v1:bad', good]);
+      expect(results.map(({ ok }) => ok)).toEqual([true, false, true]);
+      expect(recorder.counted('vault_security_events_total', { event: 'decryption_refused' })).toBe(1);
+    },
+  );
+
+  it('believes no batch of another length', async () => {
+    const { service, vault } = await start();
+    const engine = vault.state.findEngine('transit/x')?.engine ?? fail('no transit');
+    engine.handle = () => ({ data: { batch_results: [{ plaintext: 'eA==' }] } });
+    expect(await failureOf(service.transit.decryptMany(['a', 'b']))).toMatchObject({
+      failure: 'malformed',
+      reason: 'BATCH_LENGTH',
+    });
+  });
+
+  it('makes data keys, and rewraps them under the newest version', async () => {
+    const { service, admin, root } = await start();
+    const { plaintext, wrapped } = await service.transit.createDataKey();
+    expect(plaintext).toHaveLength(32);
+    await admin.write(vaultPath('transit/keys/stores/rotate'), {}, root);
+    const [fresh] = await service.transit.rewrapMany([wrapped]);
+    expect(fresh).toMatchObject({ ok: true, value: expect.stringMatching(/^vault:v2:/) });
+    expect(await service.transit.decrypt(fresh?.ok ? fresh.value : '')).toEqual(plaintext);
+  });
+
+  it('cannot make a key of a mistyped name', async () => {
+    const { service } = await start({ config: { transitKey: 'storse' } });
+    expect(await failureOf(service.transit.encrypt(Buffer.from('x')))).toMatchObject({ failure: 'denied' });
+  });
+});
+
+describe('health', () => {
+  it.each([
+    ['active', 'up'],
+    ['standby', 'up'],
+    ['performance-standby', 'up'],
+    ['dr-secondary', 'down'],
+    ['uninitialised', 'down'],
+  ] as const)('of a node that is %s is %s', async (role, status) => {
+    const { service, vault } = await start();
+    vault.state.role = role;
+    expect(await service.health()).toMatchObject({ node: role, status });
+  });
+
+  it('tells a seal, a hang and nonsense apart', async () => {
+    const { service, vault } = await start();
+    vault.state.isSealed = true;
+    expect(await service.health()).toMatchObject({ node: 'sealed', status: 'down' });
+    vault.state.isSealed = false;
+    const end = vault.misbehaviour.begin({ misdeed: { kind: 'hang' } });
+    expect(await service.health()).toMatchObject({ node: 'unreachable', status: 'down' });
+    end();
+    await service.health();
+    vault.misbehaviour.begin({ misdeed: { kind: 'status', status: 418 } });
+    expect(await service.health()).toMatchObject({ node: 'unknown', status: 'down' });
+  });
+});
+
+function fail(reason: string): never {
+  throw new Error(reason);
+}

@@ -1,0 +1,84 @@
+import { createWriteStream } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { loadConfig, type EnvironmentVariables } from '../shared/config/config.js';
+import { secretNames } from '../shared/config/environment.js';
+import { createLogger } from '../shared/logging/logger.js';
+import { startServer, type RunningServer } from '../store-service/server.js';
+import { DATA_FILES } from './data-dir.js';
+import { ignoring } from '../shared/errors/error-code.js';
+import { findFreePort, isPortFree } from './free-port.js';
+import { UsageError } from './options.js';
+
+export interface ApiOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** What the stack decides. */
+  readonly environment: EnvironmentVariables;
+  /** The person's own environment, which may set everything else. */
+  readonly inherited: EnvironmentVariables;
+}
+
+export interface RunningApi extends RunningServer {
+  readonly logFile: string;
+  /** Whether another port was taken than the one wished for. */
+  readonly portWasTaken: boolean;
+}
+
+/** Starts the API in this process, on another port if the wished one is taken; its log goes to a file. */
+export async function startApi(options: ApiOptions): Promise<RunningApi> {
+  const { host, port: wanted, dataDir } = options;
+  const portWasTaken = wanted !== 0 && !(await isPortFree(wanted, host));
+  const port = portWasTaken ? await findFreePort(host) : wanted;
+  const config = loadConfig({
+    ...withoutOtherParts(options.inherited),
+    ...options.environment,
+    HOST: host,
+    PORT: String(port),
+  });
+  const logFile = await rotateLog(dataDir);
+  const stream = createWriteStream(logFile, { mode: 0o600 });
+  try {
+    const server = await startServer(config, { logger: createLogger({ level: config.logLevel, stream }) });
+    return {
+      url: server.url,
+      logFile,
+      portWasTaken,
+      close: async () => {
+        await server.close();
+        await finished(stream.end());
+      },
+    };
+  } catch (error) {
+    stream.end();
+    throw error;
+  }
+}
+
+/** @throws {UsageError} if this machine has no such address */
+export async function checkHost(host: string): Promise<void> {
+  try {
+    await findFreePort(host);
+  } catch (error) {
+    throw new UsageError(`HOST is '${host}', which is no address of this machine`, { cause: error });
+  }
+}
+
+/**
+ * The environment may hold the secrets of a real deployment; the stack has its own. And it alone says how its Vault is
+ * used, whichever that is.
+ */
+function withoutOtherParts(environment: EnvironmentVariables): EnvironmentVariables {
+  const secret = new Set(secretNames.flatMap((name) => [name, `${name}_FILE`]));
+  const isKept = (name: string): boolean => !secret.has(name) && !/^VAULT_|^DATABASE_FALLBACK_/.test(name);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isKept(name)));
+}
+
+/** Keeps the log of the run before, for whoever wonders why it ended. */
+async function rotateLog(dataDir: string): Promise<string> {
+  const path = join(dataDir, DATA_FILES.logs, 'api.log');
+  await rename(path, join(dataDir, DATA_FILES.logs, 'api.previous.log')).catch(ignoring('ENOENT'));
+  return path;
+}

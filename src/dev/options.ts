@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util';
+import { messageOf } from '../shared/errors/error-code.js';
+
+/** What the person who starts the development stack wants. */
+export interface DevOptions {
+  /** Where everything of the stack lives, relative to the working directory. */
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Start from empty data. */
+  readonly reset: boolean;
+  /** How many stores there should be at least; 0 leaves them alone. */
+  readonly seedCount: number;
+}
+
+/** What was asked for makes no sense; the message says why, for the person at the terminal. */
+export class UsageError extends Error {
+  /** EX_USAGE of sysexits.h. */
+  static readonly exitCode = 64;
+  override readonly name = 'UsageError';
+}
+
+const MAX_SEED_COUNT = 1_000_000;
+
+export const usage = `Starts the whole platform on this machine: Postgres primary and replica, migrations, Vault,
+API.
+
+Usage: npm run dev -- [options]
+
+  --reset       start from empty data
+  --seed <n>    fill in stores until there are n of the generated ones (1 to ${MAX_SEED_COUNT})
+  --help        show this
+
+Environment:
+  PORT          port of the API, 0 for a free one (default 3000)
+  HOST          address that the API listens on (default 127.0.0.1)
+  DATA_DIR      folder for data, keys and logs (default .data)
+  VAULT_ADDR    a Vault of yours to use, with VAULT_TOKEN, its root token; else bao or vault from
+                the PATH is started, or the development Vault where there is neither
+`;
+
+/**
+ * @param argv the arguments after the name of the script.
+ * @throws {UsageError} for arguments or variables that make no sense.
+ */
+export function parseDevOptions(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): DevOptions | 'help' {
+  const values = parseFlags(argv);
+  if (values.help) return 'help';
+  const read = (name: string, fallback: string): string => {
+    const value = env[name];
+    return value === undefined || value === '' ? fallback : value;
+  };
+  return {
+    dataDir: read('DATA_DIR', '.data'),
+    host: read('HOST', '127.0.0.1'),
+    port: parseInteger('PORT', read('PORT', '3000'), 0, 65_535),
+    reset: values.reset,
+    seedCount: values.seed === undefined ? 0 : parseInteger('--seed', values.seed, 1, MAX_SEED_COUNT),
+  };
+}
+
+function parseFlags(argv: readonly string[]): { help: boolean; reset: boolean; seed?: string } {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        reset: { type: 'boolean', default: false },
+        seed: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(messageOf(error), { cause: error });
+  }
+}
+
+function parseInteger(name: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`${name} must be a whole number from ${min} to ${max}, and is '${text}'`);
+}

@@ -1,0 +1,118 @@
+import type { EnvironmentVariables } from '../shared/config/config.js';
+import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
+import { messageOf } from '../shared/errors/error-code.js';
+import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
+import { PlainView } from './plain-view.js';
+import { renderReadyBlock } from './ready-block.js';
+import { findFreeCode } from './sample-store.js';
+import { seedStores } from './seed-stores.js';
+import { errorAfter } from './error-after.js';
+import type { StackView } from './stack-view.js';
+import { StopControl, type StopSources } from './stop-control.js';
+import { TerminalView } from './terminal-view.js';
+
+/** What the command needs of its process. */
+export interface DevProcess extends StopSources {
+  readonly argv: readonly string[];
+  readonly env: EnvironmentVariables;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+const INTERRUPTED = 130;
+const MIN_COLUMNS = 40;
+
+/**
+ * `npm run dev`, from arguments to exit code: 0 after a stop that was asked for, 64 for bad arguments, 130 when
+ * stopped before it was ready, else 1.
+ */
+export async function runDev(dev: DevProcess): Promise<number> {
+  const control = new StopControl(dev);
+  try {
+    const options = parseDevOptions(dev.argv, dev.env);
+    if (options === 'help') {
+      dev.stdout.write(usage);
+      return 0;
+    }
+    return await Promise.race([runStack(options, dev.env, viewFor(dev), control), forcedStop(control)]);
+  } catch (error) {
+    dev.stderr.write(`${messageOf(error)}\n`);
+    if (error instanceof UsageError) return UsageError.exitCode;
+    return error instanceof StoppedError ? INTERRUPTED : 1;
+  } finally {
+    control.close();
+  }
+}
+
+/** Some pseudo-terminals say that they are no columns wide, and dumb ones cannot move their cursor. */
+function viewFor({ stdout, stderr, env }: DevProcess): StackView {
+  const canAnimate = stdout.isTTY && stdout.columns >= MIN_COLUMNS && env['TERM'] !== 'dumb';
+  return canAnimate ? new TerminalView(stdout, stderr) : new PlainView(stdout);
+}
+
+async function runStack(
+  options: DevOptions,
+  env: EnvironmentVariables,
+  view: StackView,
+  control: StopControl,
+): Promise<number> {
+  const startedAt = performance.now();
+  const { stop, force } = control;
+  const stack = await firstCause(control, () =>
+    startDevStack({ ...options, inherited: env, stop, force }, view),
+  );
+  void stack.failure.then((error) => {
+    control.request({ error });
+  });
+  try {
+    await firstCause(control, async () => {
+      if (options.seedCount > 0) await seed(stack, options.seedCount, view, stop);
+      const sampleCode = await findFreeCode(stack.url, stack.keys.viewer);
+      view.print(renderReadyBlock(stack, sampleCode, performance.now() - startedAt));
+    });
+    const { error } = await control.requested;
+    if (error) throw error;
+    view.print('Stopping …');
+  } catch (error) {
+    control.request({});
+    throw await errorAfter(error, () => stack.close());
+  }
+  await stack.close();
+  view.print('Stopped.');
+  return 0;
+}
+
+/** What a person asked for, or the death of a part, makes other things fail: not they are what to tell about. */
+async function firstCause<T>(control: StopControl, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!control.stop.aborted) throw error;
+    const request = await control.requested;
+    throw request.error ?? new StoppedError('Stopped before it was ready', { cause: error });
+  }
+}
+
+async function seed(stack: DevStack, count: number, view: StackView, stop: AbortSignal): Promise<void> {
+  const progress = view.progress('Stores', count);
+  try {
+    const { created, skipped } = await seedStores({
+      url: stack.url,
+      apiKey: stack.keys.operator,
+      count,
+      stop,
+      onStore: () => {
+        progress.advance();
+      },
+    });
+    progress.stop();
+    view.print(`Stores: ${created} created, ${skipped} were there`);
+  } finally {
+    progress.stop();
+  }
+}
+
+async function forcedStop({ lost }: StopControl): Promise<number> {
+  await lost;
+  return INTERRUPTED;
+}

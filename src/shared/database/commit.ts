@@ -1,0 +1,62 @@
+import type { Connection } from './connection.js';
+import { classifyDatabaseError } from './error-class.js';
+import { timelineOfPrimary } from './node-identity.js';
+import { databaseUnavailable, translateDatabaseError } from './database-error.js';
+import type { WalPosition } from './wal-position.js';
+
+/** What a COMMIT came to. */
+export type CommitResult =
+  /** @property position where the log stood after it; unknown if the connection broke right then */
+  | { readonly kind: 'committed'; readonly position: WalPosition | undefined }
+  | { readonly kind: 'rolled_back'; readonly error: unknown }
+  /** Nobody can say, or it is made here and not where it must be to last. */
+  | {
+      readonly kind: 'unknown';
+      readonly reason: 'connection_lost' | 'not_replicated' | 'cancelled';
+      readonly error: unknown;
+    };
+
+/** One exchange: the position is asked for behind the commit, so that it is taken after it. */
+const commitAndTell = `COMMIT; SELECT ${timelineOfPrimary} AS timeline, (pg_current_wal_insert_lsn() - '0/0')::text AS lsn`;
+
+/**
+ * Postgres says 01000 when a cancel ended the wait for a synchronous standby: the commit was made on the primary alone
+ * (src/backend/replication/syncrep.c), and a failover would lose it.
+ */
+const notReplicatedWarning = '01000';
+
+/** Commits, and believes nothing but the command tag. */
+export async function commit(connection: Connection): Promise<CommitResult> {
+  if (connection.failure)
+    return { kind: 'rolled_back', error: translateDatabaseError(connection.failure.error) };
+  const { tags, warnings, rows, error, failure } = await connection.exchange(commitAndTell);
+  const [tag] = tags;
+  if (tag === 'COMMIT') {
+    if (warnings.includes(notReplicatedWarning)) {
+      return {
+        kind: 'unknown',
+        reason: 'not_replicated',
+        error: new Error('No synchronous standby confirmed the commit'),
+      };
+    }
+    return { kind: 'committed', position: positionIn(rows) };
+  }
+  // a failed statement was overlooked: Postgres answers COMMIT with ROLLBACK then, and no error
+  if (tag !== undefined)
+    return {
+      kind: 'rolled_back',
+      error: new Error('The transaction was rolled back: a failed statement was overlooked'),
+    };
+  if (failure) return { kind: 'unknown', reason: 'connection_lost', error };
+  // a cancel may have come too late to stop it
+  if (classifyDatabaseError(error) === 'statement_timeout')
+    return { kind: 'unknown', reason: 'cancelled', error };
+  return {
+    kind: 'rolled_back',
+    error: error === undefined ? databaseUnavailable() : translateDatabaseError(error),
+  };
+}
+
+function positionIn([row]: readonly Readonly<Record<string, unknown>>[]): WalPosition | undefined {
+  return row ? { timeline: Number(row['timeline']), lsn: BigInt(String(row['lsn'])) } : undefined;
+}

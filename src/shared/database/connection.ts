@@ -1,0 +1,230 @@
+import pg from 'pg';
+import type { TimerClock } from '../timer-clock.js';
+import { breaksConnection, classifyDatabaseError, type DatabaseErrorClass } from './error-class.js';
+import { translateConnectError, translateDatabaseError } from './database-error.js';
+import type { CredentialGeneration } from './credential-source.js';
+import type { NodeAddress } from './node-address.js';
+import type { Queryable, QueryResult } from './queryable.js';
+
+/** How a server is to prove who it is. */
+export interface TlsSettings {
+  /** PEM; the system's authorities unless given. */
+  readonly ca?: string;
+  /** Whether the certificate must name the host. */
+  readonly verifyHost: boolean;
+}
+
+/** Limits of one connection, in ms. */
+export interface ConnectionSettings {
+  readonly connectTimeoutMs: number;
+  /** In Postgres; below `queryTimeoutMs`, so that normally the server gives up first and says so. */
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
+  readonly queryTimeoutMs: number;
+  readonly tls?: TlsSettings | undefined;
+}
+
+/** What a connection met that makes it unusable. */
+export interface ConnectionFailure {
+  readonly errorClass: DatabaseErrorClass;
+  readonly error: unknown;
+}
+
+/** Rows, and the command tag that Postgres answered with. */
+export interface CommandResult<Row> extends QueryResult<Row> {
+  readonly command: string;
+}
+
+/** A server that is asked to end a session but does not answer is not waited for. */
+const politeCloseMs = 300;
+
+/**
+ * One connection to Postgres, from login to end. It listens for errors all its life, for an `error` event that nobody
+ * hears ends the process; the first error that makes it unusable is kept, told once, and cuts it.
+ */
+export class Connection implements Queryable {
+  readonly #client: pg.Client;
+  readonly #onFailure: (failure: ConnectionFailure) => void;
+  readonly #clock: TimerClock;
+  /** Of the login it was opened with. */
+  readonly generationId: string;
+  readonly openedAtMs: number;
+  #failure: ConnectionFailure | undefined;
+  #hasEnded = false;
+
+  private constructor(
+    client: pg.Client,
+    generationId: string,
+    clock: TimerClock,
+    onFailure: (failure: ConnectionFailure) => void,
+  ) {
+    this.#client = client;
+    this.generationId = generationId;
+    this.#clock = clock;
+    this.#onFailure = onFailure;
+    this.openedAtMs = clock.monotonicMs();
+    client.on('error', (error) => {
+      const errorClass = classifyDatabaseError(error);
+      // whatever reached the connection rather than a statement has ended it
+      this.#fail({ errorClass: breaksConnection(errorClass) ? errorClass : 'connection', error });
+    });
+  }
+
+  /**
+   * Connects and logs in.
+   * @param onFailure is told once, when the connection breaks by itself; not when it is closed or destroyed
+   * @throws {AppError} what `translateConnectError` makes of the reason
+   */
+  static async open(
+    { host, port, database }: NodeAddress,
+    { id, username, password }: CredentialGeneration,
+    settings: ConnectionSettings,
+    clock: TimerClock,
+    onFailure: (failure: ConnectionFailure) => void,
+  ): Promise<Connection> {
+    const client = new pg.Client({
+      host,
+      port,
+      database,
+      user: username,
+      password,
+      connectionTimeoutMillis: settings.connectTimeoutMs,
+      statement_timeout: settings.statementTimeoutMs,
+      lock_timeout: settings.lockTimeoutMs,
+      query_timeout: settings.queryTimeoutMs,
+      idle_in_transaction_session_timeout: settings.queryTimeoutMs,
+      keepAlive: true,
+      application_name: 'store-provisioning-platform',
+      ssl: settings.tls ? tlsOptions(settings.tls) : false,
+    });
+    const connection = new Connection(client, id, clock, onFailure);
+    try {
+      await client.connect();
+      return connection;
+    } catch (error) {
+      connection.destroy();
+      throw translateConnectError(error);
+    }
+  }
+
+  /** Why it must not be used any more. */
+  get failure(): ConnectionFailure | undefined {
+    return this.#failure;
+  }
+
+  async query<Row extends object>(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<CommandResult<Row>> {
+    try {
+      const { rows, rowCount, command } = await this.#client.query<Row>(text, [...values]);
+      return { rows, rowCount: rowCount ?? 0, command };
+    } catch (error) {
+      this.#noteError(error);
+      throw translateDatabaseError(error);
+    }
+  }
+
+  /**
+   * Runs several statements in one exchange and watches it closely.
+   * @returns the tags of those that were completed, also if a later one failed, and the codes of warnings
+   */
+  async exchange(text: string): Promise<Exchange> {
+    const tags: string[] = [];
+    const warnings: string[] = [];
+    const onTag = ({ text: tag }: { text: string }): void => void tags.push(tag);
+    const onNotice = ({ code }: { code?: string | undefined }): void => void warnings.push(code ?? '');
+    this.#client.connection.on('commandComplete', onTag);
+    this.#client.on('notice', onNotice);
+    try {
+      // pg types the answer to one statement; several get a list
+      const answer: unknown = await this.#client.query<Record<string, unknown>>(text);
+      const results = (Array.isArray(answer) ? answer : [answer]) as pg.QueryResult<
+        Record<string, unknown>
+      >[];
+      return { tags, warnings, rows: results.flatMap(({ rows }) => rows) };
+    } catch (error) {
+      this.#noteError(error);
+      return { tags, warnings, rows: [], error, failure: this.#failure };
+    } finally {
+      this.#client.connection.off('commandComplete', onTag);
+      this.#client.off('notice', onNotice);
+    }
+  }
+
+  /**
+   * Runs `work` on this connection, which is cut as soon as the signal aborts.
+   * @throws the signal's reason if it aborted, whatever the work made of that
+   */
+  async interruptible<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (!signal) return work();
+    signal.throwIfAborted();
+    const onAbort = (): void => {
+      this.destroy();
+    };
+    signal.addEventListener('abort', onAbort);
+    try {
+      const value = await work();
+      signal.throwIfAborted();
+      return value;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #noteError(error: unknown): void {
+    const errorClass = classifyDatabaseError(error);
+    if (breaksConnection(errorClass)) this.#fail({ errorClass, error });
+  }
+
+  /** Says goodbye; a server that does not react is left all the same. */
+  close(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const cancel = this.#clock.after(politeCloseMs, () => {
+      this.#cut();
+    });
+    void this.#client.end().then(cancel, cancel);
+  }
+
+  /** Cuts it: whatever runs on it fails at once, and whether that was carried out is unknown. */
+  destroy(): void {
+    this.#failure ??= { errorClass: 'connection', error: new Error('The connection was given up') };
+    this.#hasEnded = true;
+    this.#cut();
+  }
+
+  #fail(failure: ConnectionFailure): void {
+    if (this.#hasEnded || this.#failure) return;
+    this.#failure = failure;
+    this.#hasEnded = true;
+    this.#cut();
+    this.#onFailure(failure);
+  }
+
+  #cut(): void {
+    this.#client.connection.stream.destroy();
+  }
+}
+
+export interface Exchange {
+  readonly tags: readonly string[];
+  /** SQLSTATEs. */
+  readonly warnings: readonly string[];
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  readonly error?: unknown;
+  /** What the connection met, if it broke. */
+  readonly failure?: ConnectionFailure | undefined;
+}
+
+function tlsOptions({ ca, verifyHost }: TlsSettings): pg.ClientConfig['ssl'] {
+  return {
+    rejectUnauthorized: true,
+    ...(ca !== undefined && { ca }),
+    // the chain is verified either way
+    ...(!verifyHost && { checkServerIdentity: () => undefined }),
+  };
+}

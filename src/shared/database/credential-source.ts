@@ -1,0 +1,54 @@
+import type { Login } from './node-address.js';
+
+/** A login that is valid for a while: each new one gets pools of its own. */
+export interface CredentialGeneration extends Login {
+  /** Names the generation in logs and metrics; no secret. */
+  readonly id: string;
+  /** When the server stops accepting it; absent for a login that stays. */
+  readonly expiresAt?: Date;
+}
+
+/**
+ * Takes over a generation.
+ * @returns resolves when no connection of an earlier generation is left, after a bounded time at the latest: only
+ *   then may those be revoked
+ */
+export type CredentialConsumer = (generation: CredentialGeneration) => Promise<void>;
+
+/**
+ * Where logins come from. A source that rotates does so in this order: mint, prove (see `ConnectionManager.prove`),
+ * publish to every consumer, wait until they have drained, revoke.
+ */
+export interface CredentialSource {
+  /** @throws {DependencyUnavailableError} if there is none */
+  current(): CredentialGeneration;
+  /** @returns ends the subscription */
+  subscribe(consumer: CredentialConsumer): () => void;
+  /**
+   * Says that the server refuses a generation, perhaps before its time. Returns at once; a source that can mint another
+   * one does so, once however often it is told.
+   */
+  reject(generationId: string): void;
+}
+
+/** One login for ever, such as that of a connection string. */
+export class StaticCredentials implements CredentialSource {
+  readonly #generation: CredentialGeneration;
+
+  constructor(login: Login) {
+    this.#generation = { id: 'static', ...login };
+  }
+
+  current(): CredentialGeneration {
+    return this.#generation;
+  }
+
+  subscribe(): () => void {
+    return () => undefined;
+  }
+
+  /** There is no other one. */
+  reject(): void {
+    return;
+  }
+}

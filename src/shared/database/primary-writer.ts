@@ -1,0 +1,194 @@
+import type { TimerClock } from '../timer-clock.js';
+import type { ClusterWatch } from './cluster-watch.js';
+import type { Connection } from './connection.js';
+import type { DatabaseEvent, WriteRetryReason } from './database-event.js';
+import { DatabaseUnavailableError, writeOutcomeUnknown } from './database-error.js';
+import { classifyDatabaseError, type DatabaseErrorClass } from './error-class.js';
+import type { NodeConnections } from './node-connections.js';
+import type { Transaction, TransactionOptions } from './queryable.js';
+import { runTransaction, type TransactionOutcome } from './transaction.js';
+
+export interface WriterSettings {
+  /** Longest wait for a primary unless a caller asks for another. */
+  readonly failoverWaitMs: number;
+}
+
+type Attempt<T> = TransactionOutcome<T> & {
+  readonly node: string;
+  /** What the connection met, or kept us from having one. */
+  readonly failure: DatabaseErrorClass | undefined;
+  /** Of the login that was used; undefined if there was no connection. */
+  readonly generationId: string | undefined;
+};
+
+const maxSerializationRetries = 3;
+const maxCredentialRetries = 1;
+const baseDelayMs = 5;
+const maxDelayMs = 200;
+
+/**
+ * Runs transactions on the primary, wherever that is, and again when that is safe: after a serialisation failure; on
+ * the new primary when the old one was lost before the commit was sent; and when the outcome is unknown but the work
+ * recognises itself.
+ */
+export class PrimaryWriter {
+  readonly #watch: ClusterWatch;
+  readonly #connections: ReadonlyMap<string, NodeConnections>;
+  readonly #settings: WriterSettings;
+  readonly #clock: TimerClock;
+  readonly #publish: (event: DatabaseEvent) => void;
+
+  constructor(
+    watch: ClusterWatch,
+    connections: ReadonlyMap<string, NodeConnections>,
+    settings: WriterSettings,
+    clock: TimerClock,
+    publish: (event: DatabaseEvent) => void,
+  ) {
+    this.#watch = watch;
+    this.#connections = connections;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#publish = publish;
+  }
+
+  /** See `Database.transaction`. */
+  async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const endUse = this.#watch.beginUse();
+    try {
+      return await this.#runUntilDone(work, options);
+    } finally {
+      endUse();
+    }
+  }
+
+  async #runUntilDone<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const deadlineMs = this.#clock.monotonicMs() + (options.waitMs ?? this.#settings.failoverWaitMs);
+    const retries: Record<WriteRetryReason, number> = {
+      serialization: 0,
+      node_lost: 0,
+      outcome_unknown: 0,
+      credentials: 0,
+    };
+    let hasUnknownOutcome = false;
+    for (let attemptNumber = 1; ; attemptNumber += 1) {
+      const attempt: Attempt<T> = await this.#attempt(work, options, deadlineMs, hasUnknownOutcome);
+      if (attempt.kind === 'committed') {
+        options.consistency?.wrote(attempt.position);
+        return attempt.value;
+      }
+      hasUnknownOutcome ||= attempt.kind === 'unknown';
+      const reason = retryReason(attempt, options);
+      if (!reason || !(await this.#mayRetry(reason, retries, deadlineMs, attempt))) {
+        this.#giveUp(attempt, options, hasUnknownOutcome);
+      }
+      retries[reason] += 1;
+      this.#publish({ type: 'write_retried', reason, attempt: attemptNumber });
+      await this.#pause(retries[reason]);
+    }
+  }
+
+  async #attempt<T>(
+    work: (tx: Transaction) => Promise<T>,
+    { signal, consistency }: TransactionOptions,
+    deadlineMs: number,
+    hasUnknownOutcome: boolean,
+  ): Promise<Attempt<T>> {
+    let used: Connection | undefined;
+    let node: string;
+    try {
+      node = await this.#watch.primary(deadlineMs - this.#clock.monotonicMs(), signal);
+    } catch (error) {
+      if (!hasUnknownOutcome) throw error;
+      consistency?.wrote(undefined);
+      throw writeOutcomeUnknown(error);
+    }
+    try {
+      const outcome = await this.#connectionsOf(node).use(
+        (connection) => {
+          used = connection;
+          return runTransaction(connection, work, signal);
+        },
+        { signal },
+      );
+      return { ...outcome, node, failure: used?.failure?.errorClass, generationId: used?.generationId };
+    } catch (error) {
+      // no connection was to be had, so nothing was sent
+      const failure = error instanceof DatabaseUnavailableError ? error.errorClass : undefined;
+      return {
+        kind: 'rolled_back',
+        error,
+        isSerializationFailure: false,
+        node,
+        failure,
+        generationId: undefined,
+      };
+    }
+  }
+
+  async #mayRetry(
+    reason: WriteRetryReason,
+    retries: Readonly<Record<WriteRetryReason, number>>,
+    deadlineMs: number,
+    { node, generationId }: Attempt<unknown>,
+  ): Promise<boolean> {
+    switch (reason) {
+      case 'serialization':
+        return retries.serialization < maxSerializationRetries;
+      case 'credentials':
+        return (
+          retries.credentials < maxCredentialRetries && (await this.#connectionsOf(node).renew(generationId))
+        );
+      case 'node_lost':
+      case 'outcome_unknown':
+        return this.#clock.monotonicMs() < deadlineMs;
+    }
+  }
+
+  #giveUp(
+    attempt: Exclude<Attempt<unknown>, { kind: 'committed' }>,
+    { consistency, signal }: TransactionOptions,
+    hasUnknownOutcome: boolean,
+  ): never {
+    if (attempt.kind === 'unknown') {
+      this.#publish({ type: 'write_outcome_unknown', node: attempt.node, reason: attempt.reason });
+    }
+    // an attempt before this one may have been committed
+    if (hasUnknownOutcome) {
+      consistency?.wrote(undefined);
+      throw writeOutcomeUnknown(attempt.error);
+    }
+    signal?.throwIfAborted();
+    throw attempt.error;
+  }
+
+  #pause(retry: number): Promise<void> {
+    const delayMs = Math.min(maxDelayMs, baseDelayMs * 2 ** retry) * Math.random();
+    return new Promise((resolve) => {
+      this.#clock.after(delayMs, resolve);
+    });
+  }
+
+  #connectionsOf(node: string): NodeConnections {
+    const connections = this.#connections.get(node);
+    if (!connections) throw new Error(`There is no node ${node}`);
+    return connections;
+  }
+}
+
+/** Why it would be safe and sensible to run the work again; undefined if it is not. */
+function retryReason(
+  attempt: Exclude<Attempt<unknown>, { kind: 'committed' }>,
+  { isIdempotent, signal }: TransactionOptions,
+): WriteRetryReason | undefined {
+  if (signal?.aborted) return undefined;
+  if (attempt.kind === 'unknown') {
+    return isIdempotent && attempt.failure === 'connection' ? 'outcome_unknown' : undefined;
+  }
+  if (attempt.isSerializationFailure) return 'serialization';
+  if (attempt.failure === 'connection' || attempt.failure === 'session_ended') return 'node_lost';
+  if (attempt.failure === 'read_only') return 'node_lost';
+  const isRefused =
+    attempt.failure === 'credentials' || classifyDatabaseError(attempt.error) === 'permission';
+  return isRefused ? 'credentials' : undefined;
+}

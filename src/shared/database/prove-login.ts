@@ -1,0 +1,70 @@
+import type { DatabaseConfig } from '../config/config.js';
+import { systemTimerClock, type TimerClock } from '../timer-clock.js';
+import { Connection } from './connection.js';
+import type { CredentialGeneration } from './credential-source.js';
+import { DatabaseUnavailableError } from './database-error.js';
+import { type NodeAddress, parseConnectionString } from './node-address.js';
+
+/** A login made on the primary reaches a replica with the WAL, a moment later. */
+const replicationWaitMs = 3_000;
+const retryIntervalMs = 50;
+
+/**
+ * Proves that a login is accepted and may read `probeTable`: on one node at least, and on every other one that answers, so
+ * that no replica refuses it once it is in use.
+ * @throws {AggregateError} if no node accepts it
+ */
+export async function proveLogin(
+  config: DatabaseConfig,
+  login: CredentialGeneration,
+  probeTable: string,
+  clock: TimerClock = systemTimerClock,
+): Promise<void> {
+  const addresses = config.urls.map((url) => parseConnectionString(url).address);
+  const attempts = addresses.map((address) => logInOnce(address, config, login, probeTable, clock));
+  await Promise.any(attempts);
+  const outcomes = await Promise.allSettled(attempts);
+  const refusing = addresses.filter((_address, index) => isRefusal(outcomes[index]));
+  const deadlineMs = clock.monotonicMs() + replicationWaitMs;
+  await Promise.all(
+    refusing.map((address) => logInUntil(deadlineMs, address, config, login, probeTable, clock)),
+  );
+}
+
+async function logInUntil(
+  deadlineMs: number,
+  address: NodeAddress,
+  config: DatabaseConfig,
+  login: CredentialGeneration,
+  probeTable: string,
+  clock: TimerClock,
+): Promise<void> {
+  while (clock.monotonicMs() < deadlineMs) {
+    await new Promise<void>((resolve) => clock.after(retryIntervalMs, resolve));
+    const [outcome] = await Promise.allSettled([logInOnce(address, config, login, probeTable, clock)]);
+    if (!isRefusal(outcome)) return;
+  }
+}
+
+async function logInOnce(
+  address: NodeAddress,
+  config: DatabaseConfig,
+  login: CredentialGeneration,
+  probeTable: string,
+  clock: TimerClock,
+): Promise<void> {
+  const connection = await Connection.open(address, login, config, clock, () => undefined);
+  try {
+    await connection.query(`SELECT FROM ${probeTable} LIMIT 1`);
+  } finally {
+    connection.close();
+  }
+}
+
+function isRefusal(outcome: PromiseSettledResult<void> | undefined): boolean {
+  return (
+    outcome?.status === 'rejected' &&
+    outcome.reason instanceof DatabaseUnavailableError &&
+    outcome.reason.errorClass === 'credentials'
+  );
+}

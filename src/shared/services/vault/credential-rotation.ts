@@ -1,0 +1,239 @@
+import type { TimerClock } from '../../timer-clock.js';
+import { DatabaseCredentials } from './database-credentials.js';
+import type { CredentialIssuer, IssuedCredentials } from './database-credentials.js';
+import type { EnvironmentFallback } from './environment-fallback.js';
+import { Renewal } from './renewal.js';
+import type { RenewalState, Tenure } from './renewal.js';
+import { describeFailure, isVaultAway } from './vault-away.js';
+import type { VaultLog, VaultMetrics } from './vault-ports.js';
+
+/** Who uses database credentials: the ConnectionManager, with a pool per generation. */
+export interface CredentialConsumer {
+  /** Logs in once; rejects if that does not work. */
+  prove(credentials: DatabaseCredentials): Promise<void>;
+  /** From now on new work uses these. */
+  publish(credentials: DatabaseCredentials): void | Promise<void>;
+  /** Resolves when no work uses these any more, or when waiting longer makes no sense. */
+  drain(credentials: DatabaseCredentials): Promise<void>;
+  /** These are over and there are no others: no work may use them, and what needs them fails. */
+  withdraw(credentials: DatabaseCredentials): void;
+}
+
+export interface CredentialRotationOptions {
+  readonly issuer: CredentialIssuer;
+  readonly consumer: CredentialConsumer;
+  readonly fallback: EnvironmentFallback;
+  readonly clock: TimerClock;
+  readonly random: () => number;
+  readonly log: VaultLog;
+  readonly metrics: VaultMetrics;
+}
+
+interface Generation {
+  readonly credentials: DatabaseCredentials;
+  readonly issued: IssuedCredentials | undefined;
+}
+
+/** At most one login is made per lease in this time, whatever goes wrong. */
+const mintFloorMs = 30_000;
+
+/**
+ * Keeps a consumer supplied with database credentials: mint, prove, publish, drain the old ones, revoke them. The
+ * username changes from one generation to the next, and no request fails on the way.
+ */
+export class CredentialRotation {
+  readonly #options: CredentialRotationOptions;
+  readonly #renewal: Renewal;
+  readonly #retiring = new Set<Promise<void>>();
+  #current: Generation | undefined;
+  #generations = 0;
+
+  constructor(options: CredentialRotationOptions) {
+    const { issuer, clock, random } = options;
+    this.#options = options;
+    this.#renewal = new Renewal(
+      {
+        renew: () => this.#renew(),
+        replace: (reason) => this.#rotate(reason),
+        expired: () => {
+          this.#expire();
+        },
+        observed: ({ action, outcome, error, nextInMs }) => {
+          options.metrics.count('vault_renewals_total', { what: issuer.path, action, outcome });
+          if (error === undefined) return;
+          const facts = {
+            path: issuer.path,
+            action,
+            nextInMs: Math.round(nextInMs),
+            ...describeFailure(error),
+          };
+          options.log.warn('Database credentials could not be kept alive; trying again', facts);
+        },
+      },
+      {
+        clock,
+        random,
+        replaceFloorMs: mintFloorMs,
+        dueAt: issuer.kind === 'static' ? 'end' : 'two-thirds',
+      },
+    );
+  }
+
+  get path(): string {
+    return this.#options.issuer.path;
+  }
+
+  /** What work uses now; undefined before the start and after the end of the last. */
+  get current(): DatabaseCredentials | undefined {
+    return this.#current?.credentials;
+  }
+
+  /** Old generations that are being drained or revoked. */
+  get retiring(): number {
+    return this.#retiring.size;
+  }
+
+  get renewalState(): RenewalState {
+    return this.#renewal.state;
+  }
+
+  /**
+   * Publishes the first credentials. If Vault is away and the environment may stand in, those of the environment,
+   * until Vault is back.
+   * @throws {VaultError | BreakerOpenError | BreakerTimeoutError | OverloadedError}
+   * @throws what the consumer's `prove` throws
+   */
+  async start(): Promise<void> {
+    try {
+      this.#renewal.begin(await this.#rotate('start'));
+    } catch (error) {
+      const stand = isVaultAway(error) ? this.#options.fallback.find(this.path) : undefined;
+      const { username, password } = stand ?? {};
+      if (username === undefined || password === undefined) throw error;
+      await this.#publishFallback(username, password, error);
+    }
+  }
+
+  /**
+   * The database refuses these credentials (28P01, 42501): if they are the current ones they are replaced, once.
+   * Reports about older generations say nothing new.
+   */
+  reportRefused(credentials: DatabaseCredentials): void {
+    if (credentials.generation !== this.#current?.credentials.generation) return;
+    this.#options.log.warn('The database refuses our credentials', { path: this.path });
+    this.#renewal.replaceSoon('refused');
+  }
+
+  /** The token under which these were made is gone, and their lease with it. */
+  rotateSoon(): void {
+    if (this.#current) this.#renewal.replaceSoon('asked');
+  }
+
+  /** Stops renewing, waits for the old generations, and gives the last one back. */
+  async stop(): Promise<void> {
+    this.#renewal.stop();
+    const last = this.#current;
+    this.#current = undefined;
+    if (last) this.#retire(last);
+    await Promise.all(this.#retiring);
+  }
+
+  async #renew(): Promise<Tenure> {
+    const { leaseId, tenure } = this.#current?.issued ?? {};
+    if (leaseId === undefined || !tenure) return { ttlMs: 0, renewable: false };
+    return this.#options.issuer.renew(leaseId, tenure);
+  }
+
+  async #rotate(reason: string): Promise<Tenure> {
+    const { issuer, consumer, log, metrics } = this.#options;
+    const issued = await issuer.issue();
+    const credentials = this.#number(issued.username, issued.password, 'vault');
+    const next: Generation = { credentials, issued };
+    try {
+      await consumer.prove(credentials);
+      await consumer.publish(credentials);
+    } catch (error) {
+      await this.#revoke(next);
+      throw error;
+    }
+    const former = this.#current;
+    this.#current = next;
+    const { generation, username } = credentials;
+    metrics.count('vault_rotations_total', { path: issuer.path });
+    metrics.count('vault_secret_reads_total', { source: 'vault' });
+    log.info('Database credentials published', {
+      path: issuer.path,
+      source: 'vault',
+      reason,
+      generation,
+      username,
+    });
+    if (former) this.#retire(former);
+    return issued.tenure;
+  }
+
+  async #publishFallback(username: string, password: string, cause: unknown): Promise<void> {
+    const { consumer, log, metrics } = this.#options;
+    const credentials = this.#number(username, password, 'env');
+    await consumer.prove(credentials);
+    await consumer.publish(credentials);
+    this.#current = { credentials, issued: undefined };
+    metrics.count('vault_fallbacks_total', { secret: this.path, source: 'env' });
+    metrics.count('vault_secret_reads_total', { source: 'env' });
+    const facts = { path: this.path, source: 'env', ...describeFailure(cause) };
+    log.warn('Vault is away; database credentials come from the environment', facts);
+    this.#renewal.acquire(1);
+  }
+
+  #number(username: string, password: string, source: 'vault' | 'env'): DatabaseCredentials {
+    this.#generations += 1;
+    return new DatabaseCredentials({ generation: this.#generations, username, password, source });
+  }
+
+  /** In the background: the next renewal must not wait for somebody's long transaction. */
+  #retire(generation: Generation): void {
+    const retiring = this.#drainAndRevoke(generation).finally(() => {
+      this.#retiring.delete(retiring);
+    });
+    this.#retiring.add(retiring);
+  }
+
+  async #drainAndRevoke(generation: Generation): Promise<void> {
+    try {
+      await this.#options.consumer.drain(generation.credentials);
+    } catch (error) {
+      // Somebody may still use them, so they are left to end with their lease.
+      this.#options.log.warn('Old database credentials could not be drained', {
+        path: this.path,
+        generation: generation.credentials.generation,
+        ...describeFailure(error),
+      });
+      return;
+    }
+    await this.#revoke(generation);
+  }
+
+  /** Never rejects: what cannot be revoked ends with its lease. */
+  async #revoke({ credentials, issued }: Generation): Promise<void> {
+    if (issued?.leaseId === undefined) return;
+    try {
+      await this.#options.issuer.revoke(issued.leaseId);
+    } catch (error) {
+      this.#options.log.warn('Database credentials were left to expire', {
+        path: this.path,
+        generation: credentials.generation,
+        ...describeFailure(error),
+      });
+    }
+  }
+
+  #expire(): void {
+    // The password of a static role only changes when Vault changes it, which it cannot do while it is away.
+    if (this.#options.issuer.kind === 'static' || !this.#current) return;
+    const { credentials } = this.#current;
+    this.#current = undefined;
+    this.#options.metrics.count('vault_security_events_total', { event: 'credentials_expired' });
+    this.#options.log.error('Database credentials are over and Vault gives no others', { path: this.path });
+    this.#options.consumer.withdraw(credentials);
+  }
+}

@@ -1,0 +1,11 @@
+/** Lets everybody who wants the same thing at the same time share one attempt, and its outcome. */
+export class SingleFlight<T> {
+  #running: Promise<T> | undefined;
+
+  run(attempt: () => Promise<T>): Promise<T> {
+    this.#running ??= attempt().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+}

@@ -1,0 +1,40 @@
+import type { Config } from '../shared/config/config.js';
+import { ConnectionManager } from '../shared/database/connection-manager.js';
+import type { Logger } from '../shared/logging/logger.js';
+import { noMetrics } from '../shared/metrics/metrics.js';
+import { Releasers } from '../shared/releasers.js';
+import { ApiKeyAdministration } from '../shared/services/api-key-administration.js';
+import { FieldEncryption } from '../shared/services/field-encryption.js';
+import { ContactRewrap } from './services/contact-rewrap.js';
+import { createVaultService, probeTable, startDatabaseLogins } from './vault-parts.js';
+
+/** What operators' commands work with. */
+export interface OperatorContext {
+  readonly apiKeys: ApiKeyAdministration;
+  /** Connects to the database when first asked for. */
+  contactRewrap(): Promise<ContactRewrap>;
+  close(): Promise<void>;
+}
+
+const closeGraceMs = 2_000;
+
+/** Puts together what operators' commands need; nothing is connected to before it is used. */
+export function createOperatorContext(config: Config, logger: Logger): OperatorContext {
+  const releasers = new Releasers();
+  const vault = createVaultService(config, logger, noMetrics);
+  releasers.add('Vault', () => vault.close());
+  return {
+    apiKeys: new ApiKeyAdministration(vault.callers, logger),
+    contactRewrap: async () => {
+      const credentials = await startDatabaseLogins(config, vault);
+      const database = new ConnectionManager(config.database, {
+        probeTable,
+        ...(credentials && { credentials }),
+      });
+      releasers.add('The database', () => database.close(closeGraceMs));
+      await database.start();
+      return new ContactRewrap(database, new FieldEncryption({ transit: vault.transit, log: logger }));
+    },
+    close: () => releasers.releaseAll(),
+  };
+}

@@ -1,0 +1,53 @@
+import type { Request } from 'express';
+import Joi from 'joi';
+import { MalformedInputError } from '../../shared/errors/app-error.js';
+import { parseQuery } from '../../shared/validation/validate.js';
+
+/** The query as it was sent, without its `?`; it may hold further ones. */
+export function queryTextOf(req: Request): string {
+  const { originalUrl } = req;
+  const start = originalUrl.indexOf('?');
+  return start < 0 ? '' : originalUrl.slice(start + 1);
+}
+
+/**
+ * The query as text: each parameter once, but `label`; numbers and lists are read as such where they are.
+ * @throws {URIError} if its percent-encoding is broken
+ * @throws {MalformedInputError} `invalid_parameter` if one is given twice, or has a name that none can have
+ */
+export function readQuery(req: Request): Record<string, unknown> {
+  const text = queryTextOf(req);
+  // URLSearchParams would take broken percent-encoding for plain text
+  decodeURIComponent(text);
+  const parameters = new URLSearchParams(text);
+  const values = new Map<string, unknown>();
+  for (const name of new Set(parameters.keys())) {
+    const given = parameters.getAll(name);
+    // Joi passes over `__proto__`, and a name of no characters cannot be pointed at
+    if (name === '__proto__' || name === '')
+      throw refused(name, 'unknown_parameter', 'is not a known parameter');
+    if (given.length > 1 && name !== 'label') throw refused(name, 'repeated', 'must be given once');
+    values.set(name, readValue(name, given));
+  }
+  return Object.fromEntries(values);
+}
+
+/** @throws {MalformedInputError} `invalid_parameter` if there is any parameter */
+export function assertNoParameters(req: Request): void {
+  parseQuery(Joi.object({}), readQuery(req));
+}
+
+function readValue(name: string, given: string[]): unknown {
+  const [text = ''] = given;
+  if (name === 'label') return given;
+  if (name === 'status') return text.split(',');
+  if (name === 'limit' && /^\d{1,9}$/.test(text)) return Number(text);
+  return text;
+}
+
+function refused(name: string, code: string, rule: string): MalformedInputError {
+  const detail = `${name === '' ? 'A parameter without a name' : name} ${rule}`;
+  return new MalformedInputError('invalid_parameter', detail, {
+    details: [{ ...(name !== '' && { parameter: name }), code, detail }],
+  });
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { Config } from '../shared/config/config.js';
+import type { FallbackSecret, VaultConfig, VaultLoginConfig } from '../shared/config/vault-environment.js';
+import type { CredentialSource } from '../shared/database/credential-source.js';
+import { proveLogin } from '../shared/database/prove-login.js';
+import type { Logger } from '../shared/logging/logger.js';
+import type { Metrics } from '../shared/metrics/metrics.js';
+import {
+  appRoleLogin,
+  kubernetesLogin,
+  type LoginStrategy,
+  tokenLogin,
+  wrappedSecretIdLogin,
+} from '../shared/services/vault/login-strategies.js';
+import { VaultLogins } from '../shared/services/vault-logins.js';
+import { VaultService } from '../shared/services/vault-service.js';
+
+/** A table that every login of ours may read. */
+export const probeTable = 'stores';
+
+const signingKeyPath = 'store-platform/signing-key';
+const keyBytes = 32;
+
+/** @throws {TypeError | RangeError} if the configuration names what Vault cannot have */
+export function createVaultService(config: Config, logger: Logger, metrics: Metrics): VaultService {
+  const { vault } = config;
+  return new VaultService(
+    {
+      address: vault.address,
+      ...(vault.namespace !== undefined && { namespace: vault.namespace }),
+      ...(vault.caPath !== undefined && { ca: readFileSync(vault.caPath, 'utf8') }),
+      timeoutMs: vault.timeoutMs,
+      kvMount: vault.kvMount,
+      transitMount: vault.transitMount,
+      transitKey: vault.transitKey,
+      databaseMount: vault.databaseMount,
+      environmentFallback: Object.assign(
+        {},
+        ...vault.fallback.map((secret) => fallbackOf(secret, vault)),
+      ) as Record<string, Record<string, string>>,
+    },
+    { login: loginStrategyOf(vault.login), log: logger, metrics, env: config.fallbackValues },
+  );
+}
+
+/**
+ * The logins that Vault makes for the database; undefined where the connection strings hold one.
+ * @throws {VaultError | BreakerOpenError | BreakerTimeoutError} if Vault is away and nothing may stand in
+ */
+export async function startDatabaseLogins(
+  config: Config,
+  vault: VaultService,
+): Promise<CredentialSource | undefined> {
+  const { databaseRole } = config.vault;
+  if (!databaseRole) return undefined;
+  const logins = new VaultLogins((login) => proveLogin(config.database, login, probeTable));
+  const rotation = vault.supplyDatabaseCredentials(databaseRole, logins);
+  logins.onRefused = (credentials) => {
+    rotation.reportRefused(credentials);
+  };
+  await rotation.start();
+  return logins;
+}
+
+/**
+ * The key for page cursors and request fingerprints, 32 bytes.
+ * @throws {VaultError | BreakerOpenError | BreakerTimeoutError} if Vault is away and nothing may stand in
+ */
+export async function readSigningKey(vault: VaultService): Promise<Buffer> {
+  const key = Buffer.from((await vault.readSecret(signingKeyPath)).field('key'), 'base64');
+  if (key.length !== keyBytes)
+    throw new Error(`The secret ${signingKeyPath} must hold ${keyBytes} bytes as base64`);
+  return key;
+}
+
+function fallbackOf(secret: FallbackSecret, vault: VaultConfig): Record<string, Record<string, string>> {
+  if (secret === 'signing-key') return { [signingKeyPath]: { key: 'SIGNING_KEY' } };
+  if (!vault.databaseRole) return {};
+  const endpoint = vault.databaseRole.kind === 'dynamic' ? 'creds' : 'static-creds';
+  const path = `${vault.databaseMount}/${endpoint}/${vault.databaseRole.name}`;
+  return { [path]: { username: 'DATABASE_FALLBACK_USERNAME', password: 'DATABASE_FALLBACK_PASSWORD' } };
+}
+
+function loginStrategyOf(login: VaultLoginConfig): LoginStrategy {
+  switch (login.method) {
+    case 'approle':
+      return appRoleLogin(login);
+    case 'wrapped-approle':
+      return wrappedSecretIdLogin(login);
+    case 'kubernetes':
+      return kubernetesLogin({ ...login, readJwt: () => readFile(login.jwtPath, 'utf8') });
+    case 'token':
+      return tokenLogin(login.token);
+  }
+}
