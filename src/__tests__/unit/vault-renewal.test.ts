@@ -157,6 +157,21 @@ describe('a renewal', () => {
     renewal.stop();
   });
 
+  it('replaces right after a renewal during which that was asked for', async () => {
+    const answer = Promise.withResolvers<Tenure>();
+    renew = () => answer.promise;
+    const renewal = make();
+    renewal.begin(tenure(hourMs));
+    await pass(2400_000);
+    renewal.replaceSoon('asked');
+    await pass(1000);
+    answer.resolve(tenure(hourMs));
+    await pass(1000);
+    await pass(1000);
+    expect(log).toEqual(['renew@2400', expect.stringMatching(/^replace:asked@240[1-3]$/)]);
+    renewal.stop();
+  });
+
   it('acts at most once a second on the shortest of leases', async () => {
     renew = () => Promise.resolve(tenure(100));
     replace = () => Promise.resolve(tenure(100));

@@ -167,18 +167,15 @@ export class Renewal {
       const hasGained =
         tenure.ttlMs === 0 || tenure.ttlMs - remainingMs >= Math.max(floorMs, this.#fullTtlMs / 20);
       this.#hold(tenure);
-      if (!hasGained) this.#replaceNext('no-longer-extends');
+      if (!hasGained) this.#wanted ??= 'no-longer-extends';
+      // Also what was asked for while this renewal was running.
+      if (this.#wanted !== undefined) this.#schedule(0);
       this.#observe('renew', 'done');
     } catch (error) {
       if (this.#isStopped()) return;
       if (!isVaultAway(error)) this.#wanted = 'refused';
       this.#retry('renew', error, isVaultAway(error) ? this.#backoffMs(error) : 0);
     }
-  }
-
-  #replaceNext(reason: ReplaceReason): void {
-    this.#wanted ??= reason;
-    this.#schedule(0);
   }
 
   async #replace(reason: ReplaceReason): Promise<void> {
