@@ -172,6 +172,26 @@ describe('a renewal', () => {
     renewal.stop();
   });
 
+  it.each([
+    ['asked', 2],
+    ['refused', 1],
+  ] as const)('while it replaces, hears that it is %s: replaces %i times', async (reason, times) => {
+    const answer = Promise.withResolvers<Tenure>();
+    replace = () => answer.promise;
+    const renewal = make();
+    renewal.begin(tenure(hourMs));
+    renewal.replaceSoon('refused');
+    await pass(31_000);
+    renewal.replaceSoon(reason);
+    await pass(1000);
+    answer.resolve(tenure(hourMs));
+    await pass(120_000);
+    expect(log.map((line) => line.split('@')[0])).toEqual(
+      ['replace:refused', 'replace:asked'].slice(0, times),
+    );
+    renewal.stop();
+  });
+
   it('acts at most once a second on the shortest of leases', async () => {
     renew = () => Promise.resolve(tenure(100));
     replace = () => Promise.resolve(tenure(100));

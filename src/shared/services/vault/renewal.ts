@@ -66,6 +66,7 @@ export class Renewal {
   #replacedAtMs = -Infinity;
   #wanted: ReplaceReason | undefined;
   #isActing = false;
+  #isReplacing = false;
   #cancelTimer: CancelTask = () => undefined;
 
   constructor(actions: RenewalActions, options: RenewalOptions) {
@@ -87,8 +88,12 @@ export class Renewal {
     this.#hold(tenure);
   }
 
-  /** Replaces it as soon as the floor allows; asking again meanwhile changes nothing. */
+  /**
+   * Replaces it as soon as the floor allows; asking again meanwhile changes nothing. While a replacement is being made,
+   * a refusal is about what is replaced already; whatever else is wanted is about the replacement too.
+   */
   replaceSoon(reason: ReplaceReason): void {
+    if (this.#isReplacing && reason === 'refused') return;
     if (this.#state.name === 'stopped' || this.#wanted !== undefined) return;
     this.#wanted = reason;
     if (!this.#isActing) this.#schedule(0);
@@ -179,10 +184,15 @@ export class Renewal {
   }
 
   async #replace(reason: ReplaceReason): Promise<void> {
+    this.#wanted = undefined;
+    this.#isReplacing = true;
     try {
       const tenure = await this.#actions.replace(reason);
       if (this.#isStopped()) return;
+      const wanted = this.#wantedMeanwhile();
       this.begin(tenure);
+      this.#wanted = wanted;
+      if (wanted !== undefined) this.#schedule(0);
       this.#observe('replace', 'done');
     } catch (error) {
       if (this.#isStopped()) return;
@@ -191,7 +201,13 @@ export class Renewal {
       if (!isVaultAway(error)) this.#replacedAtMs = this.#now();
       this.#noticeExpiry();
       this.#retry('replace', error, this.#backoffMs(error));
+    } finally {
+      this.#isReplacing = false;
     }
+  }
+
+  #wantedMeanwhile(): ReplaceReason | undefined {
+    return this.#wanted;
   }
 
   #retry(action: 'renew' | 'replace', error: unknown, delayMs: number): void {
