@@ -634,6 +634,24 @@ describe('database credentials', () => {
     expect(consumer.published[0]?.password).not.toBe(consumer.published[1]?.password);
     expect(bench.seen('sys/leases')).toBe(0);
   });
+
+  it('of a static role are not published again while Vault is late to change the password', async () => {
+    const clock = new ManualClock();
+    await start({ clock, tokenTtl: '768h' });
+    const engine = bench.vault.state.findEngine('database/x')?.engine ?? fail('no database engine');
+    Object.assign(engine, { staticLagMs: 8000 });
+    const terms = { db_name: 'pg', username: 'fixed', rotation_period: '1h' };
+    await bench.admin.write(vaultPath('database/static-roles/app'), terms, bench.root);
+    const consumer = new Consumer();
+    const rotation = bench.service.supplyDatabaseCredentials({ kind: 'static', name: 'app' }, consumer);
+    await rotation.start();
+    await bench.pass(clock, hourMs + 5000);
+    expect(bench.seen('database/static-creds')).toBeGreaterThan(2);
+    expect(consumer.events).toEqual(['prove 1', 'publish 1']);
+    await bench.pass(clock, 6000);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    expect(consumer.published[0]?.password).not.toBe(consumer.published[1]?.password);
+  });
 });
 
 describe('Transit', () => {

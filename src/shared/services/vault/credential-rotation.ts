@@ -36,6 +36,8 @@ interface Generation {
 
 /** At most one login is made per lease in this time, whatever goes wrong. */
 const mintFloorMs = 30_000;
+/** Reading the password of a static role makes nothing. */
+const readFloorMs = 1000;
 
 /**
  * Keeps a consumer supplied with database credentials: mint, prove, publish, drain the old ones, revoke them. The
@@ -73,7 +75,7 @@ export class CredentialRotation {
       {
         clock,
         random,
-        replaceFloorMs: mintFloorMs,
+        replaceFloorMs: issuer.kind === 'static' ? readFloorMs : mintFloorMs,
         dueAt: issuer.kind === 'static' ? 'end' : 'two-thirds',
       },
     );
@@ -147,6 +149,7 @@ export class CredentialRotation {
   async #rotate(reason: string): Promise<Tenure> {
     const { issuer, consumer, log, metrics } = this.#options;
     const issued = await issuer.issue();
+    if (this.#isInUse(issued)) return issued.tenure;
     const credentials = this.#number(issued.username, issued.password, 'vault');
     const next: Generation = { credentials, issued };
     try {
@@ -170,6 +173,12 @@ export class CredentialRotation {
     });
     if (former) this.#retire(former);
     return issued.tenure;
+  }
+
+  /** Vault changes the password of a static role a little after its time: until then it hands out the one we have. */
+  #isInUse({ username, password }: IssuedCredentials): boolean {
+    const { credentials, issued } = this.#current ?? {};
+    return issued !== undefined && credentials?.username === username && credentials.password === password;
   }
 
   async #publishFallback(username: string, password: string, cause: unknown): Promise<void> {
