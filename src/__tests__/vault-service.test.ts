@@ -190,6 +190,18 @@ describe('while Vault is away', () => {
     expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject({ failure: 'denied' });
   });
 
+  it('nor is a service account token that cannot be read, however often', async () => {
+    const readJwt = () => Promise.reject(new Error('ENOENT'));
+    const { service } = await start({
+      ...fallback,
+      login: () => kubernetesLogin({ mount: 'kubernetes', role: 'platform', readJwt }),
+    });
+    for (let call = 0; call < 20; call += 1) {
+      const expected = { failure: 'denied', reason: 'NO_JWT' };
+      expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject(expected);
+    }
+  });
+
   it('callers and keys never come from the environment, and cannot be listed', async () => {
     const { vault } = await start();
     const environmentFallback = { 'api-keys/ops': { role: 'ROLE' } };
