@@ -586,6 +586,28 @@ describe('database credentials', () => {
     expect(rotation.current).toBeUndefined();
   });
 
+  it('that came from the environment are withdrawn when Vault is back and denies them', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({
+      clock,
+      config: {
+        environmentFallback: { 'database/creds/app': { username: 'PGUSER', password: 'PGPASSWORD' } },
+      },
+      env: { PGUSER: 'spare', PGPASSWORD: 'spare-password' },
+    });
+    bench.vault.state.isSealed = true;
+    await rotation.start();
+    bench.vault.state.isSealed = false;
+    const misdeed = { kind: 'status', status: 403 } as const;
+    const end = bench.vault.misbehaviour.begin({ pathPrefix: 'database/', misdeed });
+    await bench.pass(clock, 5000);
+    expect(rotation.current).toBeUndefined();
+    expect(consumer.events).toEqual(['prove 1', 'publish 1', 'withdraw 1']);
+    end();
+    await bench.pass(clock, 70_000);
+    await waitUntil('credentials from Vault', () => rotation.current?.source === 'vault', soon);
+  });
+
   it('are not replaced because of reports about an older generation', async () => {
     const clock = new ManualClock();
     const { rotation, consumer } = await supply({ clock });

@@ -5,6 +5,7 @@ import type { EnvironmentFallback } from './environment-fallback.js';
 import { Renewal } from './renewal.js';
 import type { RenewalState, Tenure } from './renewal.js';
 import { describeFailure, isVaultAway } from './vault-away.js';
+import { isVaultRefusal } from './vault-error.js';
 import type { VaultLog, VaultMetrics } from './vault-ports.js';
 
 /** Who uses database credentials: the ConnectionManager, with a pool per generation. */
@@ -148,7 +149,7 @@ export class CredentialRotation {
 
   async #rotate(reason: string): Promise<Tenure> {
     const { issuer, consumer, log, metrics } = this.#options;
-    const issued = await issuer.issue();
+    const issued = await this.#issue();
     if (this.#isInUse(issued)) return issued.tenure;
     const credentials = this.#number(issued.username, issued.password, 'vault');
     const next: Generation = { credentials, issued };
@@ -173,6 +174,18 @@ export class CredentialRotation {
     });
     if (former) this.#retire(former);
     return issued.tenure;
+  }
+
+  async #issue(): Promise<IssuedCredentials> {
+    try {
+      return await this.#options.issuer.issue();
+    } catch (error) {
+      // The environment stands in for a Vault that is away, not for one that says no.
+      if (this.#current?.credentials.source === 'env' && isVaultRefusal(error)) {
+        this.#withdraw('fallback_denied', 'Vault denies the database credentials that the environment gave');
+      }
+      throw error;
+    }
   }
 
   /** Vault changes the password of a static role a little after its time: until then it hands out the one we have. */
@@ -238,11 +251,16 @@ export class CredentialRotation {
 
   #expire(): void {
     // The password of a static role only changes when Vault changes it, which it cannot do while it is away.
-    if (this.#options.issuer.kind === 'static' || !this.#current) return;
+    if (this.#options.issuer.kind === 'static') return;
+    this.#withdraw('credentials_expired', 'Database credentials are over and Vault gives no others');
+  }
+
+  #withdraw(event: string, message: string): void {
+    if (!this.#current) return;
     const { credentials } = this.#current;
     this.#current = undefined;
-    this.#options.metrics.count('vault_security_events_total', { event: 'credentials_expired' });
-    this.#options.log.error('Database credentials are over and Vault gives no others', { path: this.path });
+    this.#options.metrics.count('vault_security_events_total', { event });
+    this.#options.log.error(message, { path: this.path });
     this.#options.consumer.withdraw(credentials);
   }
 }

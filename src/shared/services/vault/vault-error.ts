@@ -27,6 +27,8 @@ const unavailable: ReadonlySet<VaultFailure> = new Set<VaultFailure>([
   'oversized',
 ]);
 
+const refusals: ReadonlySet<VaultFailure> = new Set<VaultFailure>(['denied', 'not_found', 'rejected']);
+
 /** Counted against a breaker. A rate limit and a standby that lags behind are signs of life. */
 const breaking: ReadonlySet<VaultFailure> = new Set<VaultFailure>(
   [...unavailable].filter((failure) => failure !== 'rate_limited' && failure !== 'behind'),
@@ -73,6 +75,11 @@ export class VaultError extends Error {
 /** Whether an error says that Vault is away or unfit for use; the condition of every fallback. */
 export function isVaultUnavailable(error: unknown): boolean {
   return error instanceof VaultError && error.isUnavailable;
+}
+
+/** Whether Vault definitely said no (400, 403, 404): nothing may stand in for what was asked then. */
+export function isVaultRefusal(error: unknown): boolean {
+  return error instanceof VaultError && refusals.has(error.failure);
 }
 
 /** Whether an error counts against a breaker: transport errors, timeouts, 5xx and nonsense, never a 4xx. */
