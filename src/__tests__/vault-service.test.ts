@@ -4,6 +4,7 @@ import type { Misdeed } from '../dev/vault/misbehaviour.js';
 import type { CredentialConsumer } from '../shared/services/vault/credential-rotation.js';
 import type { DatabaseCredentials } from '../shared/services/vault/database-credentials.js';
 import {
+  appRoleLogin,
   kubernetesLogin,
   tokenLogin,
   wrappedSecretIdLogin,
@@ -365,6 +366,28 @@ describe('the token', () => {
   });
 });
 
+it('a login that is under way at the end is given back', async () => {
+  const gate = Promise.withResolvers<undefined>();
+  const { service, vault } = await start({
+    login: (credentials) => {
+      const inner = appRoleLogin({ mount: 'approle', ...credentials });
+      const login: LoginStrategy['login'] = async (client, signal) => {
+        const grant = await inner.login(client, signal);
+        await gate.promise;
+        return grant;
+      };
+      return { method: 'approle', login };
+    },
+  });
+  const read = failureOf(service.readSecret('app/x'));
+  await waitUntil('the login', () => bench.seen('auth/approle/login') === 1, soon);
+  await bench.quiet();
+  const closed = service.close();
+  gate.resolve(undefined);
+  await Promise.all([closed, read]);
+  expect(vault.state.tokens.all()).toHaveLength(1);
+});
+
 describe('logins', () => {
   const wrap = async (path: string): Promise<string> => {
     const reply = await bench.admin.write(vaultPath(path), {}, { ...bench.root, wrapTtlSeconds: 60 });
@@ -606,6 +629,31 @@ describe('database credentials', () => {
     end();
     await bench.pass(clock, 70_000);
     await waitUntil('credentials from Vault', () => rotation.current?.source === 'vault', soon);
+  });
+
+  it.each(['start', 'rotation'])('that are being minted at the end are given back: %s', async (when) => {
+    const clock = new ManualClock();
+    const { rotation, consumer, leases } = await supply({ clock });
+    const proof = Promise.withResolvers<undefined>();
+    const isHeld = Promise.withResolvers<undefined>();
+    if (when === 'rotation') await rotation.start();
+    consumer.prove = async () => {
+      isHeld.resolve(undefined);
+      await proof.promise;
+    };
+    const started = when === 'start' ? failureOf(rotation.start()) : undefined;
+    if (when === 'rotation') {
+      rotation.rotateSoon();
+      await bench.pass(clock, 31_000);
+    }
+    await isHeld.promise;
+    const closed = bench.service.close();
+    proof.resolve(undefined);
+    await closed;
+    await started;
+    expect(leases.all()).toEqual([]);
+    expect(bench.seen('sys/leases/revoke')).toBe(when === 'start' ? 1 : 2);
+    expect(rotation.current).toBeUndefined();
   });
 
   it('are not replaced because of reports about an older generation', async () => {

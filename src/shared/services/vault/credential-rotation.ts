@@ -5,7 +5,7 @@ import type { EnvironmentFallback } from './environment-fallback.js';
 import { Renewal } from './renewal.js';
 import type { RenewalState, Tenure } from './renewal.js';
 import { describeFailure, isVaultAway } from './vault-away.js';
-import { isVaultRefusal } from './vault-error.js';
+import { isVaultRefusal, VaultError } from './vault-error.js';
 import type { VaultLog, VaultMetrics } from './vault-ports.js';
 
 /** Who uses database credentials: the ConnectionManager, with a pool per generation. */
@@ -50,6 +50,8 @@ export class CredentialRotation {
   readonly #retiring = new Set<Promise<void>>();
   #current: Generation | undefined;
   #generations = 0;
+  #starting: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(options: CredentialRotationOptions) {
     const { issuer, clock, random } = options;
@@ -106,15 +108,9 @@ export class CredentialRotation {
    * @throws {VaultError | BreakerOpenError | BreakerTimeoutError | OverloadedError}
    * @throws what the consumer's `prove` throws
    */
-  async start(): Promise<void> {
-    try {
-      this.#renewal.begin(await this.#rotate('start'));
-    } catch (error) {
-      const stand = isVaultAway(error) ? this.#options.fallback.find(this.path) : undefined;
-      const { username, password } = stand ?? {};
-      if (username === undefined || password === undefined) throw error;
-      await this.#publishFallback(username, password, error);
-    }
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
   }
 
   /**
@@ -134,11 +130,25 @@ export class CredentialRotation {
 
   /** Stops renewing, waits for the old generations, and gives the last one back. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#renewal.stop();
+    // What is being minted has to be given back too.
+    await Promise.allSettled([this.#starting, this.#renewal.settled()]);
     const last = this.#current;
     this.#current = undefined;
     if (last) this.#retire(last);
     await Promise.all(this.#retiring);
+  }
+
+  async #start(): Promise<void> {
+    try {
+      this.#renewal.begin(await this.#rotate('start'));
+    } catch (error) {
+      const stand = isVaultAway(error) ? this.#options.fallback.find(this.path) : undefined;
+      const { username, password } = stand ?? {};
+      if (username === undefined || password === undefined) throw error;
+      await this.#publishFallback(username, password, error);
+    }
   }
 
   async #renew(): Promise<Tenure> {
@@ -148,14 +158,13 @@ export class CredentialRotation {
   }
 
   async #rotate(reason: string): Promise<Tenure> {
-    const { issuer, consumer, log, metrics } = this.#options;
+    const { issuer, log, metrics } = this.#options;
     const issued = await this.#issue();
     if (this.#isInUse(issued)) return issued.tenure;
     const credentials = this.#number(issued.username, issued.password, 'vault');
     const next: Generation = { credentials, issued };
     try {
-      await consumer.prove(credentials);
-      await consumer.publish(credentials);
+      await this.#present(credentials);
     } catch (error) {
       await this.#revoke(next);
       throw error;
@@ -195,16 +204,28 @@ export class CredentialRotation {
   }
 
   async #publishFallback(username: string, password: string, cause: unknown): Promise<void> {
-    const { consumer, log, metrics } = this.#options;
+    const { log, metrics } = this.#options;
     const credentials = this.#number(username, password, 'env');
-    await consumer.prove(credentials);
-    await consumer.publish(credentials);
+    await this.#present(credentials);
     this.#current = { credentials, issued: undefined };
     metrics.count('vault_fallbacks_total', { secret: this.path, source: 'env' });
     metrics.count('vault_secret_reads_total', { source: 'env' });
     const facts = { path: this.path, source: 'env', ...describeFailure(cause) };
     log.warn('Vault is away; database credentials come from the environment', facts);
     this.#renewal.acquire(1);
+  }
+
+  /** @throws what `prove` throws, or that we were stopped meanwhile */
+  async #present(credentials: DatabaseCredentials): Promise<void> {
+    const { consumer } = this.#options;
+    this.#assertRunning();
+    await consumer.prove(credentials);
+    this.#assertRunning();
+    await consumer.publish(credentials);
+  }
+
+  #assertRunning(): void {
+    if (this.#isStopped) throw new VaultError('database.creds', 'cancelled', { reason: 'STOPPED' });
   }
 
   #number(username: string, password: string, source: 'vault' | 'env'): DatabaseCredentials {

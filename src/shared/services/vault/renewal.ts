@@ -66,6 +66,7 @@ export class Renewal {
   #replacedAtMs = -Infinity;
   #wanted: ReplaceReason | undefined;
   #isActing = false;
+  #acting: Promise<void> = Promise.resolve();
   #isReplacing = false;
   #cancelTimer: CancelTask = () => undefined;
 
@@ -111,6 +112,11 @@ export class Renewal {
     this.#state = { name: 'stopped' };
   }
 
+  /** Resolves when no renewal or replacement is running. */
+  settled(): Promise<void> {
+    return this.#acting;
+  }
+
   #hold(tenure: Tenure): void {
     this.#tenure = tenure;
     if (tenure.ttlMs === 0) {
@@ -148,9 +154,9 @@ export class Renewal {
       return;
     }
     this.#isActing = true;
+    this.#acting = reason === undefined ? this.#renew() : this.#replace(reason);
     try {
-      if (reason === undefined) await this.#renew();
-      else await this.#replace(reason);
+      await this.#acting;
     } finally {
       this.#isActing = false;
     }
