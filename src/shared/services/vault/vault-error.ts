@@ -87,8 +87,12 @@ export function isBreakingVaultError(error: unknown): boolean {
   return !(error instanceof VaultError) || breaking.has(error.failure);
 }
 
-/** The failure that an HTTP status stands for, outside `sys/health`. */
-export function failureOfStatus(status: number): VaultFailure {
+/**
+ * The failure that an HTTP status stands for, outside `sys/health`.
+ * @param isVaults whether the answer has the shape of Vault's; a load balancer in front of it answers as well
+ */
+export function failureOfStatus(status: number, isVaults: boolean): VaultFailure {
+  if ((status === 502 || status === 504) && !isVaults) return 'unreachable';
   if (status === 403) return 'denied';
   if (status === 404) return 'not_found';
   if (status === 412) return 'behind';
