@@ -10,6 +10,7 @@ import {
   wrappedSecretIdLogin,
   type LoginStrategy,
 } from '../shared/services/vault/login-strategies.js';
+import { OverloadedError } from '../shared/errors/app-error.js';
 import { VaultError } from '../shared/services/vault/vault-error.js';
 import { vaultPath } from '../shared/services/vault/vault-path.js';
 import { ManualClock } from './helpers/manual-clock.js';
@@ -189,6 +190,17 @@ describe('while Vault is away', () => {
       login: () => tokenLogin('hvs.not-a-token'),
     });
     expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject({ failure: 'denied' });
+  });
+
+  it('our own overload is not it either, and does not make us forget', async () => {
+    const { service, vault } = await start();
+    await bench.putSecret('app/smtp', { password: 'good' });
+    await service.readSecret('app/smtp');
+    vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'hang' } });
+    const others = Array.from({ length: 64 }, (_, index) => failureOf(service.readSecret(`app/${index}`)));
+    expect(await failureOf(service.readSecret('app/smtp'))).toBeInstanceOf(OverloadedError);
+    await Promise.all(others);
+    expect((await service.readSecret('app/smtp')).source).toBe('cache');
   });
 
   it('nor is a service account token that cannot be read, however often', async () => {
