@@ -271,6 +271,11 @@ describe('breakers', () => {
     expect((await service.health()).breakers.reads).toBe('closed');
   });
 
+  it('are told to be closed from the start', async () => {
+    const { recorder } = await start();
+    expect(recorder.counted('vault_breaker_open', { value: '0' })).toBe(6);
+  });
+
   it('close again once Vault is back', async () => {
     const clock = new ManualClock();
     const { service, vault, recorder } = await start({ clock });
@@ -540,6 +545,9 @@ describe('database credentials', () => {
       soon,
     );
     expect(rotation.renewalState).toMatchObject({ name: 'held' });
+    const told = bench.recorder.counts.filter(({ name }) => name === 'vault_lease_expires_timestamp_seconds');
+    const startedS = Date.UTC(2030, 0, 1) / 1000;
+    expect(told.map(({ labels }) => Number(labels['value']) - startedS)).toEqual([3600, 2400 + 3600]);
     expect(rotation.current?.generation).toBe(1);
   });
 

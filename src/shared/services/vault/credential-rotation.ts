@@ -154,13 +154,13 @@ export class CredentialRotation {
   async #renew(): Promise<Tenure> {
     const { leaseId, tenure } = this.#current?.issued ?? {};
     if (leaseId === undefined || !tenure) return { ttlMs: 0, renewable: false };
-    return this.#options.issuer.renew(leaseId, tenure);
+    return this.#noteExpiry(await this.#options.issuer.renew(leaseId, tenure));
   }
 
   async #rotate(reason: string): Promise<Tenure> {
     const { issuer, log, metrics } = this.#options;
     const issued = await this.#issue();
-    if (this.#isInUse(issued)) return issued.tenure;
+    if (this.#isInUse(issued)) return this.#noteExpiry(issued.tenure);
     const credentials = this.#number(issued.username, issued.password, 'vault');
     const next: Generation = { credentials, issued };
     try {
@@ -182,7 +182,16 @@ export class CredentialRotation {
       username,
     });
     if (former) this.#retire(former);
-    return issued.tenure;
+    return this.#noteExpiry(issued.tenure);
+  }
+
+  /** As a point in time, so that it stays true until the next one is told. */
+  #noteExpiry(tenure: Tenure): Tenure {
+    const { issuer, clock, metrics } = this.#options;
+    if (tenure.ttlMs === 0) return tenure;
+    const expiresAtMs = clock.now().getTime() + tenure.ttlMs;
+    metrics.gauge('vault_lease_expires_timestamp_seconds', expiresAtMs / 1000, { path: issuer.path });
+    return tenure;
   }
 
   async #issue(): Promise<IssuedCredentials> {
