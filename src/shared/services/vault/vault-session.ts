@@ -108,6 +108,7 @@ function breakerOptions(use: VaultUse, timeoutMs: number): BreakerOptions {
 
 function report(breaker: Breaker, log: VaultLog, metrics: VaultMetrics): void {
   const labels = { breaker: breaker.name };
+  metrics.gauge('vault_breaker_open', 0, labels);
   breaker.onEvent((event) => {
     if (event.type === 'refused')
       metrics.count('vault_breaker_refusals_total', { ...labels, reason: event.reason });
