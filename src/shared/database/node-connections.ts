@@ -3,6 +3,7 @@ import { Connection, type ConnectionFailure, type ConnectionSettings } from './c
 import { ConnectionPool, type PoolLimits } from './connection-pool.js';
 import type { CredentialGeneration, CredentialSource } from './credential-source.js';
 import { databaseUnavailable, DatabaseUnavailableError } from './database-error.js';
+import { classifyDatabaseError } from './error-class.js';
 import { Gate } from './gate.js';
 import type { NodeAddress } from './node-address.js';
 import { type NodeIdentity, readIdentity } from './node-identity.js';
@@ -116,10 +117,11 @@ export class NodeConnections {
   }
 
   /**
-   * Asks for another login because the server refuses one before its time, and waits for it, though not for long.
+   * Asks for another login because the server refuses one before its time, and waits for it, though not for long. If
+   * there is another one already, that one is not to blame.
    * @returns whether there is another one now
    */
-  async renew(refusedId = this.#generation.id): Promise<boolean> {
+  async renew(refusedId: string): Promise<boolean> {
     const mayExpire = this.#generation.expiresAt !== undefined;
     if (this.#generation.id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
       this.#credentials.reject(refusedId);
@@ -178,7 +180,8 @@ export class NodeConnections {
       if (this.#judge.isExpected(await readIdentity(connection))) return connection;
     } catch (error) {
       connection.destroy();
-      throw error;
+      const isRefused = classifyDatabaseError(error) === 'permission';
+      throw isRefused ? new DatabaseUnavailableError('credentials', error, generation.id) : error;
     }
     connection.destroy();
     const error = new Error(`${this.#address.name} is not the node it was`);
