@@ -103,15 +103,24 @@ export class NodeConnections {
   }
 
   /**
-   * Makes new connections from now on: with the login that is valid now, to a node in its present role. Resolves when
-   * those from before are gone.
+   * Makes new connections from now on with the login that is valid now. Resolves when those from before are gone.
+   * @throws {DependencyUnavailableError} if there is no login; everything stays as it was then
+   */
+  async adoptLogin(): Promise<void> {
+    this.#generation = this.#credentials.current();
+    const drained = this.replace();
+    for (const wake of this.#awaitingRenewal) wake();
+    await drained;
+  }
+
+  /**
+   * Makes new connections from now on, to a node in its present role. Resolves when those from before are gone. It keeps
+   * to the login it has, for a new one is announced: that there is none right now must not keep old connections in use.
    */
   async replace(): Promise<void> {
     const retired = this.#pool;
-    this.#generation = this.#credentials.current();
     this.#pool = this.#createPool();
     this.#retired.add(retired);
-    for (const wake of this.#awaitingRenewal) wake();
     await retired.retire(this.#settings.drainMs);
     this.#retired.delete(retired);
   }
