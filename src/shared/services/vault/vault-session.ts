@@ -116,6 +116,8 @@ function report(breaker: Breaker, log: VaultLog, metrics: VaultMetrics): void {
     const { from, to } = event;
     metrics.count('vault_breaker_changes_total', { ...labels, to: to.name });
     metrics.gauge('vault_breaker_open', to.name === 'closed' ? 0 : 1, labels);
+    // an orderly end is nothing to warn of
+    if (to.name === 'stopped') return;
     log.warn('A breaker changed its state', { ...labels, from: from.name, to: to.name });
   });
 }
