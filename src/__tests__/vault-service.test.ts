@@ -4,11 +4,13 @@ import type { Misdeed } from '../dev/vault/misbehaviour.js';
 import type { CredentialConsumer } from '../shared/services/vault/credential-rotation.js';
 import type { DatabaseCredentials } from '../shared/services/vault/database-credentials.js';
 import {
+  appRoleLogin,
   kubernetesLogin,
   tokenLogin,
   wrappedSecretIdLogin,
   type LoginStrategy,
 } from '../shared/services/vault/login-strategies.js';
+import { OverloadedError } from '../shared/errors/app-error.js';
 import { VaultError } from '../shared/services/vault/vault-error.js';
 import { vaultPath } from '../shared/services/vault/vault-path.js';
 import { ManualClock } from './helpers/manual-clock.js';
@@ -190,6 +192,29 @@ describe('while Vault is away', () => {
     expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject({ failure: 'denied' });
   });
 
+  it('our own overload is not it either, and does not make us forget', async () => {
+    const { service, vault } = await start();
+    await bench.putSecret('app/smtp', { password: 'good' });
+    await service.readSecret('app/smtp');
+    vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'hang' } });
+    const others = Array.from({ length: 64 }, (_, index) => failureOf(service.readSecret(`app/${index}`)));
+    expect(await failureOf(service.readSecret('app/smtp'))).toBeInstanceOf(OverloadedError);
+    await Promise.all(others);
+    expect((await service.readSecret('app/smtp')).source).toBe('cache');
+  });
+
+  it('nor is a service account token that cannot be read, however often', async () => {
+    const readJwt = () => Promise.reject(new Error('ENOENT'));
+    const { service } = await start({
+      ...fallback,
+      login: () => kubernetesLogin({ mount: 'kubernetes', role: 'platform', readJwt }),
+    });
+    for (let call = 0; call < 20; call += 1) {
+      const expected = { failure: 'denied', reason: 'NO_JWT' };
+      expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject(expected);
+    }
+  });
+
   it('callers and keys never come from the environment, and cannot be listed', async () => {
     const { vault } = await start();
     const environmentFallback = { 'api-keys/ops': { role: 'ROLE' } };
@@ -244,6 +269,11 @@ describe('breakers', () => {
     vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status } });
     for (let call = 0; call < 20; call += 1) await failureOf(service.readSecret('app/x'));
     expect((await service.health()).breakers.reads).toBe('closed');
+  });
+
+  it('are told to be closed from the start', async () => {
+    const { recorder } = await start();
+    expect(recorder.counted('vault_breaker_open', { value: '0' })).toBe(6);
   });
 
   it('close again once Vault is back', async () => {
@@ -351,6 +381,28 @@ describe('the token', () => {
     await service.close();
     expect(vault.state.tokens.all()).toHaveLength(1);
   });
+});
+
+it('a login that is under way at the end is given back', async () => {
+  const gate = Promise.withResolvers<undefined>();
+  const { service, vault } = await start({
+    login: (credentials) => {
+      const inner = appRoleLogin({ mount: 'approle', ...credentials });
+      const login: LoginStrategy['login'] = async (client, signal) => {
+        const grant = await inner.login(client, signal);
+        await gate.promise;
+        return grant;
+      };
+      return { method: 'approle', login };
+    },
+  });
+  const read = failureOf(service.readSecret('app/x'));
+  await waitUntil('the login', () => bench.seen('auth/approle/login') === 1, soon);
+  await bench.quiet();
+  const closed = service.close();
+  gate.resolve(undefined);
+  await Promise.all([closed, read]);
+  expect(vault.state.tokens.all()).toHaveLength(1);
 });
 
 describe('logins', () => {
@@ -493,6 +545,9 @@ describe('database credentials', () => {
       soon,
     );
     expect(rotation.renewalState).toMatchObject({ name: 'held' });
+    const told = bench.recorder.counts.filter(({ name }) => name === 'vault_lease_expires_timestamp_seconds');
+    const startedS = Date.UTC(2030, 0, 1) / 1000;
+    expect(told.map(({ labels }) => Number(labels['value']) - startedS)).toEqual([3600, 2400 + 3600]);
     expect(rotation.current?.generation).toBe(1);
   });
 
@@ -574,6 +629,53 @@ describe('database credentials', () => {
     expect(rotation.current).toBeUndefined();
   });
 
+  it('that came from the environment are withdrawn when Vault is back and denies them', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({
+      clock,
+      config: {
+        environmentFallback: { 'database/creds/app': { username: 'PGUSER', password: 'PGPASSWORD' } },
+      },
+      env: { PGUSER: 'spare', PGPASSWORD: 'spare-password' },
+    });
+    bench.vault.state.isSealed = true;
+    await rotation.start();
+    bench.vault.state.isSealed = false;
+    const misdeed = { kind: 'status', status: 403 } as const;
+    const end = bench.vault.misbehaviour.begin({ pathPrefix: 'database/', misdeed });
+    await bench.pass(clock, 5000);
+    expect(rotation.current).toBeUndefined();
+    expect(consumer.events).toEqual(['prove 1', 'publish 1', 'withdraw 1']);
+    end();
+    await bench.pass(clock, 70_000);
+    await waitUntil('credentials from Vault', () => rotation.current?.source === 'vault', soon);
+  });
+
+  it.each(['start', 'rotation'])('that are being minted at the end are given back: %s', async (when) => {
+    const clock = new ManualClock();
+    const { rotation, consumer, leases } = await supply({ clock });
+    const proof = Promise.withResolvers<undefined>();
+    const isHeld = Promise.withResolvers<undefined>();
+    if (when === 'rotation') await rotation.start();
+    consumer.prove = async () => {
+      isHeld.resolve(undefined);
+      await proof.promise;
+    };
+    const started = when === 'start' ? failureOf(rotation.start()) : undefined;
+    if (when === 'rotation') {
+      rotation.rotateSoon();
+      await bench.pass(clock, 31_000);
+    }
+    await isHeld.promise;
+    const closed = bench.service.close();
+    proof.resolve(undefined);
+    await closed;
+    await started;
+    expect(leases.all()).toEqual([]);
+    expect(bench.seen('sys/leases/revoke')).toBe(when === 'start' ? 1 : 2);
+    expect(rotation.current).toBeUndefined();
+  });
+
   it('are not replaced because of reports about an older generation', async () => {
     const clock = new ManualClock();
     const { rotation, consumer } = await supply({ clock });
@@ -633,6 +735,24 @@ describe('database credentials', () => {
     expect(consumer.published.map(({ username }) => username)).toEqual(['fixed', 'fixed']);
     expect(consumer.published[0]?.password).not.toBe(consumer.published[1]?.password);
     expect(bench.seen('sys/leases')).toBe(0);
+  });
+
+  it('of a static role are not published again while Vault is late to change the password', async () => {
+    const clock = new ManualClock();
+    await start({ clock, tokenTtl: '768h' });
+    const engine = bench.vault.state.findEngine('database/x')?.engine ?? fail('no database engine');
+    Object.assign(engine, { staticLagMs: 8000 });
+    const terms = { db_name: 'pg', username: 'fixed', rotation_period: '1h' };
+    await bench.admin.write(vaultPath('database/static-roles/app'), terms, bench.root);
+    const consumer = new Consumer();
+    const rotation = bench.service.supplyDatabaseCredentials({ kind: 'static', name: 'app' }, consumer);
+    await rotation.start();
+    await bench.pass(clock, hourMs + 5000);
+    expect(bench.seen('database/static-creds')).toBeGreaterThan(2);
+    expect(consumer.events).toEqual(['prove 1', 'publish 1']);
+    await bench.pass(clock, 6000);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    expect(consumer.published[0]?.password).not.toBe(consumer.published[1]?.password);
   });
 });
 

@@ -22,14 +22,11 @@ export async function createKey(
 }
 
 export async function listKeys(apiKeys: ApiKeyAdministration, { stdout }: CliProcess): Promise<void> {
-  const rows = (await apiKeys.list()).map(({ id, role, fingerprint, state, createdAt, expiresAt }) => [
-    id,
-    role,
-    fingerprint,
-    state,
-    createdAt,
-    expiresAt ?? 'never',
-  ]);
+  const rows = (await apiKeys.list()).map((key) =>
+    key.state === 'malformed'
+      ? [key.id, '-', '-', key.state, '-', '-']
+      : [key.id, key.role, key.fingerprint, key.state, key.createdAt, key.expiresAt ?? 'never'],
+  );
   const table = [['ID', 'ROLE', 'FINGERPRINT', 'STATE', 'CREATED', 'EXPIRES'], ...rows];
   const widths =
     table[0]?.map((_title, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];

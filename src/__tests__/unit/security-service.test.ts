@@ -172,7 +172,7 @@ describe('the security service', () => {
         code: 'too_many_keys',
       });
       const [first] = await keys.list();
-      await keys.revoke('ops', first?.fingerprint);
+      await keys.revoke('ops', first?.state === 'active' ? first.fingerprint : undefined);
       await keys.create({ id: 'ops', role: 'admin' });
       expect((await keys.list()).map(({ state }) => state)).toEqual(['active', 'active']);
     });
@@ -220,6 +220,24 @@ describe('the security service', () => {
       expect(failures).toHaveLength(1);
       expect(failures[0]?.reason).toBeInstanceOf(ConflictError);
       expect(failures[0]?.reason).toMatchObject({ code: 'concurrent_change' });
+    });
+
+    it('creates a key where a record was deleted', async () => {
+      await keys.create({ id: 'ops', role: 'viewer' });
+      await bench.admin.delete(vaultPath('secret/data/api-keys/ops'), bench.root);
+      expect(await keys.list()).toEqual([]);
+      await keys.create({ id: 'ops', role: 'admin' });
+      expect(await keys.list()).toMatchObject([{ id: 'ops', role: 'admin', state: 'active' }]);
+    });
+
+    it('lists other keys beside folders and records that make no sense', async () => {
+      await bench.putSecret('api-keys/broken', { role: 'x' });
+      await bench.putSecret('api-keys/folder/x', { a: 'b' });
+      await keys.create({ id: 'ops', role: 'admin' });
+      expect(await keys.list()).toEqual([
+        { id: 'broken', state: 'malformed' },
+        expect.objectContaining({ id: 'ops', state: 'active' }),
+      ]);
     });
 
     it('does not touch a record that makes no sense', async () => {

@@ -157,6 +157,41 @@ describe('a renewal', () => {
     renewal.stop();
   });
 
+  it('replaces right after a renewal during which that was asked for', async () => {
+    const answer = Promise.withResolvers<Tenure>();
+    renew = () => answer.promise;
+    const renewal = make();
+    renewal.begin(tenure(hourMs));
+    await pass(2400_000);
+    renewal.replaceSoon('asked');
+    await pass(1000);
+    answer.resolve(tenure(hourMs));
+    await pass(1000);
+    await pass(1000);
+    expect(log).toEqual(['renew@2400', expect.stringMatching(/^replace:asked@240[1-3]$/)]);
+    renewal.stop();
+  });
+
+  it.each([
+    ['asked', 2],
+    ['refused', 1],
+  ] as const)('while it replaces, hears that it is %s: replaces %i times', async (reason, times) => {
+    const answer = Promise.withResolvers<Tenure>();
+    replace = () => answer.promise;
+    const renewal = make();
+    renewal.begin(tenure(hourMs));
+    renewal.replaceSoon('refused');
+    await pass(31_000);
+    renewal.replaceSoon(reason);
+    await pass(1000);
+    answer.resolve(tenure(hourMs));
+    await pass(120_000);
+    expect(log.map((line) => line.split('@')[0])).toEqual(
+      ['replace:refused', 'replace:asked'].slice(0, times),
+    );
+    renewal.stop();
+  });
+
   it('acts at most once a second on the shortest of leases', async () => {
     renew = () => Promise.resolve(tenure(100));
     replace = () => Promise.resolve(tenure(100));

@@ -70,6 +70,7 @@ describe('the Vault client', () => {
     ['a recovery secondary', { kind: 'status', status: 472 }, { failure: 'unreachable', status: 472 }],
     ['a performance standby', { kind: 'status', status: 473 }, { failure: 'unreachable', status: 473 }],
     ['an internal error', { kind: 'status', status: 500, errors: [password] }, { failure: 'server_error' }],
+    ['a third party that fails', { kind: 'status', status: 502 }, { failure: 'server_error' }],
     ['a refusal', { kind: 'status', status: 403, errors: [password] }, { failure: 'denied' }],
     ['nothing there', { kind: 'status', status: 404 }, { failure: 'not_found' }],
     ['bad input', { kind: 'status', status: 400, errors: [password] }, { failure: 'rejected' }],

@@ -26,7 +26,8 @@ const SIGNING_KEY = 'store-platform/signing-key';
 const KV_UPGRADE_TIMEOUT_MS = 10_000;
 
 /**
- * Makes what the service needs in a Vault, and leaves alone what is there already.
+ * Makes what the service needs in a Vault. What is there already is brought to the same state, so a Vault serves one stack
+ * at a time.
  * @returns the environment with which the service finds and uses it: its own login, not the root token
  * @throws {WrongTransitKeyError} if the data is encrypted with another key
  * @throws {Error} if something else is mounted where an engine should be, or Vault cannot reach the database

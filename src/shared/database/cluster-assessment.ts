@@ -3,7 +3,7 @@ import type { ClusterState, NodeState, Observation } from './node-state.js';
 
 /** What must not be forgotten between two looks, for fencing rests on it. */
 export interface ClusterMemory {
-  /** Of our cluster; undefined until a node has answered. */
+  /** Of our cluster; undefined until every node was asked and one has answered. */
   readonly systemId: string | undefined;
   /** The highest seen on any node: a primary on a lower one was replaced. */
   readonly highestTimeline: number;
@@ -26,12 +26,23 @@ export interface Assessment {
 
 type Observations = ReadonlyMap<string, Observation | undefined>;
 
-/** Concludes from the latest look at each node what each is, and which one is the primary. Pure. */
-export function assessCluster(observations: Observations, before: ClusterMemory): Assessment {
+/**
+ * Concludes from the latest look at each node what each is, and which one is the primary. Pure.
+ * @param allAsked whether every node has been looked at before, with whatever result: until then nobody's word on which
+ *   cluster is ours is taken, or whoever answers first would have it
+ */
+export function assessCluster(
+  observations: Observations,
+  before: ClusterMemory,
+  allAsked: boolean,
+): Assessment {
   const answers = [...observations].flatMap(([name, observation]) =>
     observation?.kind === 'answered' ? [{ name, identity: observation.identity }] : [],
   );
-  const systemId = before.systemId ?? agreedSystemId(answers.map(({ identity }) => identity.systemId));
+  const systemId =
+    before.systemId ??
+    (allAsked ? agreedSystemId(answers.map(({ identity }) => identity.systemId)) : undefined);
+  const isOpen = systemId === undefined && !allAsked;
   const ours = answers.filter(({ identity }) => identity.systemId === systemId);
   const highestTimeline = Math.max(
     before.highestTimeline,
@@ -51,7 +62,7 @@ export function assessCluster(observations: Observations, before: ClusterMemory)
   const memory: ClusterMemory = { systemId, highestTimeline, rivals: hasRivals ? claimants : new Set() };
   return {
     memory,
-    nodes: new Map([...observations].map(([name, it]) => [name, stateOf(it, memory)])),
+    nodes: new Map([...observations].map(([name, it]) => [name, stateOf(it, memory, isOpen)])),
     primary: candidate && !hasRivals ? { name: candidate.name, timeline: highestTimeline } : undefined,
     hasRivals,
   };
@@ -68,9 +79,11 @@ function isWritable({ isInRecovery, isReadOnly }: NodeIdentity): boolean {
   return !isInRecovery && !isReadOnly;
 }
 
-function stateOf(observation: Observation | undefined, memory: ClusterMemory): NodeState {
+/** @param isOpen whether it is still to be found out which cluster is ours */
+function stateOf(observation: Observation | undefined, memory: ClusterMemory, isOpen: boolean): NodeState {
   if (!observation) return { kind: 'unknown' };
   if (observation.kind === 'unreachable') return { kind: 'down', reason: observation.reason };
+  if (isOpen) return { kind: 'unknown' };
   const { identity, askedAtMs } = observation;
   const { position } = identity;
   const { timeline } = position;

@@ -31,6 +31,8 @@ export const defaultTimings: Omit<WatchTimings, 'checkIntervalMs'> = {
 interface Watched {
   readonly monitor: NodeObserver;
   observation: Observation | undefined;
+  /** Whether a look at it has ever come to an end. */
+  wasAsked: boolean;
   state: NodeState;
   /** Goes up when a failure is reported: an answer to an earlier question says nothing about it. */
   suspicions: number;
@@ -81,7 +83,7 @@ export class ClusterWatch {
     return this.#nodes.get(node)?.state ?? { kind: 'unknown' };
   }
 
-  /** Of our cluster; undefined until a node has answered. */
+  /** Of our cluster; undefined until every node was asked and one has answered. */
   get systemId(): string | undefined {
     return this.#memory.systemId;
   }
@@ -173,6 +175,7 @@ export class ClusterWatch {
       if (this.#isStopped) return;
       // an answer to a question from before a failure says nothing about it
       if (observation?.kind === 'answered' && suspicions !== node.suspicions) continue;
+      node.wasAsked = true;
       // a node that says nothing of itself stays what it was
       if (observation) node.observation = observation;
       this.#assess();
@@ -206,7 +209,8 @@ export class ClusterWatch {
     const nowMs = this.#clock.monotonicMs();
     const observations = new Map([...this.#nodes].map(([name, { observation }]) => [name, observation]));
     const hadRivals = this.#memory.rivals.size > 0;
-    const assessment = assessCluster(observations, this.#memory);
+    const allAsked = [...this.#nodes.values()].every(({ wasAsked }) => wasAsked);
+    const assessment = assessCluster(observations, this.#memory, allAsked);
     this.#memory = assessment.memory;
     const from = this.#state;
     this.#state = nextClusterState(from, assessment, nowMs, this.#timings.searchLimitMs);
@@ -243,6 +247,7 @@ function watched(monitor: NodeObserver): Watched {
   return {
     monitor,
     observation: undefined,
+    wasAsked: false,
     state: { kind: 'unknown' },
     suspicions: 0,
     probing: undefined,

@@ -1,7 +1,7 @@
 import type { Connection } from './connection.js';
 import { classifyDatabaseError } from './error-class.js';
 import { timelineOfPrimary } from './node-identity.js';
-import { databaseUnavailable, translateDatabaseError } from './database-error.js';
+import { databaseUnavailable, DatabaseUnavailableError, translateDatabaseError } from './database-error.js';
 import type { WalPosition } from './wal-position.js';
 
 /** What a COMMIT came to. */
@@ -27,8 +27,11 @@ const notReplicatedWarning = '01000';
 
 /** Commits, and believes nothing but the command tag. */
 export async function commit(connection: Connection): Promise<CommitResult> {
-  if (connection.failure)
-    return { kind: 'rolled_back', error: translateDatabaseError(connection.failure.error) };
+  if (connection.failure) {
+    // it may have been given up here, with an error that is none of pg's: its class is what counts
+    const { errorClass, error } = connection.failure;
+    return { kind: 'rolled_back', error: new DatabaseUnavailableError(errorClass, error) };
+  }
   const { tags, warnings, rows, error, failure } = await connection.exchange(commitAndTell);
   const [tag] = tags;
   if (tag === 'COMMIT') {

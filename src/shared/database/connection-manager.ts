@@ -168,7 +168,10 @@ export class ConnectionManager implements Database {
         },
       },
     );
-    const unsubscribe = credentials.subscribe(() => this.#replace(name, 'credentials'));
+    const unsubscribe = credentials.subscribe(() => {
+      this.#tellReplaced(name, 'credentials');
+      return connections.adoptLogin();
+    });
     return { address, credentials, connections, unsubscribe, role: undefined };
   }
 
@@ -186,7 +189,10 @@ export class ConnectionManager implements Database {
         return;
       case 'primary':
       case 'replica':
-        if (node.role !== undefined && node.role !== state.kind) void this.#replace(name, 'role');
+        if (node.role !== undefined && node.role !== state.kind) {
+          this.#tellReplaced(name, 'role');
+          void node.connections.replace();
+        }
         node.role = state.kind;
         return;
       case 'read-only':
@@ -194,13 +200,12 @@ export class ConnectionManager implements Database {
       case 'fenced':
         node.role = undefined;
         node.connections.cut();
-        this.#publish({ type: 'pool_replaced', node: name, reason: 'unusable' });
+        this.#tellReplaced(name, 'unusable');
     }
   }
 
-  async #replace(name: string, reason: PoolReplacement): Promise<void> {
+  #tellReplaced(name: string, reason: PoolReplacement): void {
     this.#publish({ type: 'pool_replaced', node: name, reason });
-    await this.#nodes.get(name)?.connections.replace();
   }
 }
 

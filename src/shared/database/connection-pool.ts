@@ -43,7 +43,8 @@ export class ConnectionPool {
   /** A connection that works as far as is known. */
   async take(): Promise<Connection> {
     this.#dropUnfit();
-    const connection = this.#idle.pop()?.connection ?? (await this.#openNew());
+    const connection = this.#idle.pop()?.connection;
+    if (!connection) return this.#openNew();
     this.#inUse.add(connection);
     return connection;
   }
@@ -90,10 +91,13 @@ export class ConnectionPool {
     this.#opening += 1;
     try {
       const connection = await this.#open();
-      // a pool that is only being drained still serves whom it has promised a connection
-      if (!this.#isDestroyed) return connection;
-      connection.destroy();
-      throw new DatabaseUnavailableError('connection');
+      if (this.#isDestroyed) {
+        connection.destroy();
+        throw new DatabaseUnavailableError('connection');
+      }
+      // a pool that is only being drained still serves whom it has promised a connection, and is not empty until then
+      this.#inUse.add(connection);
+      return connection;
     } finally {
       this.#opening -= 1;
       this.#reportEmpty();

@@ -103,7 +103,7 @@ export class Connection implements Queryable {
       return connection;
     } catch (error) {
       connection.destroy();
-      throw translateConnectError(error);
+      throw translateConnectError(error, id);
     }
   }
 

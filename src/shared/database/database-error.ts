@@ -8,7 +8,12 @@ export class DatabaseUnavailableError extends DependencyUnavailableError {
   /** What went wrong on the connection; undefined where none was to be had. */
   readonly errorClass: DatabaseErrorClass | undefined;
 
-  constructor(errorClass?: DatabaseErrorClass, cause?: unknown) {
+  constructor(
+    errorClass?: DatabaseErrorClass,
+    cause?: unknown,
+    /** Of the login that was refused. */
+    readonly generationId?: string,
+  ) {
     super('database_unavailable', 'The database is not available', { retryAfterMs, cause });
     this.errorClass = errorClass;
   }
@@ -52,10 +57,20 @@ export function translateDatabaseError(error: unknown): unknown {
   }
 }
 
-/** The same for an error met while connecting: whatever it is, that node cannot be used. */
-export function translateConnectError(error: unknown): unknown {
-  const isNodesFault = classifyDatabaseError(error) === 'statement';
-  return isNodesFault ? new DatabaseUnavailableError('connection', error) : translateDatabaseError(error);
+/**
+ * The same for an error met while connecting: whatever it is, that node cannot be used.
+ * @param generationId of the login that was used; another one may be current when the answer comes
+ */
+export function translateConnectError(error: unknown, generationId?: string): unknown {
+  switch (classifyDatabaseError(error)) {
+    case 'statement':
+      return new DatabaseUnavailableError('connection', error);
+    case 'credentials':
+    case 'permission':
+      return new DatabaseUnavailableError('credentials', error, generationId);
+    default:
+      return translateDatabaseError(error);
+  }
 }
 
 export function databaseUnavailable(cause?: unknown): DatabaseUnavailableError {

@@ -3,6 +3,7 @@ import { Connection, type ConnectionFailure, type ConnectionSettings } from './c
 import { ConnectionPool, type PoolLimits } from './connection-pool.js';
 import type { CredentialGeneration, CredentialSource } from './credential-source.js';
 import { databaseUnavailable, DatabaseUnavailableError } from './database-error.js';
+import { classifyDatabaseError } from './error-class.js';
 import { Gate } from './gate.js';
 import type { NodeAddress } from './node-address.js';
 import { type NodeIdentity, readIdentity } from './node-identity.js';
@@ -102,24 +103,34 @@ export class NodeConnections {
   }
 
   /**
-   * Makes new connections from now on: with the login that is valid now, to a node in its present role. Resolves when
-   * those from before are gone.
+   * Makes new connections from now on with the login that is valid now. Resolves when those from before are gone.
+   * @throws {DependencyUnavailableError} if there is no login; everything stays as it was then
+   */
+  async adoptLogin(): Promise<void> {
+    this.#generation = this.#credentials.current();
+    const drained = this.replace();
+    for (const wake of this.#awaitingRenewal) wake();
+    await drained;
+  }
+
+  /**
+   * Makes new connections from now on, to a node in its present role. Resolves when those from before are gone. It keeps
+   * to the login it has, for a new one is announced: that there is none right now must not keep old connections in use.
    */
   async replace(): Promise<void> {
     const retired = this.#pool;
-    this.#generation = this.#credentials.current();
     this.#pool = this.#createPool();
     this.#retired.add(retired);
-    for (const wake of this.#awaitingRenewal) wake();
     await retired.retire(this.#settings.drainMs);
     this.#retired.delete(retired);
   }
 
   /**
-   * Asks for another login because the server refuses one before its time, and waits for it, though not for long.
+   * Asks for another login because the server refuses one before its time, and waits for it, though not for long. If
+   * there is another one already, that one is not to blame.
    * @returns whether there is another one now
    */
-  async renew(refusedId = this.#generation.id): Promise<boolean> {
+  async renew(refusedId: string): Promise<boolean> {
     const mayExpire = this.#generation.expiresAt !== undefined;
     if (this.#generation.id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
       this.#credentials.reject(refusedId);
@@ -178,7 +189,8 @@ export class NodeConnections {
       if (this.#judge.isExpected(await readIdentity(connection))) return connection;
     } catch (error) {
       connection.destroy();
-      throw error;
+      const isRefused = classifyDatabaseError(error) === 'permission';
+      throw isRefused ? new DatabaseUnavailableError('credentials', error, generation.id) : error;
     }
     connection.destroy();
     const error = new Error(`${this.#address.name} is not the node it was`);

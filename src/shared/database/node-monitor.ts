@@ -49,25 +49,55 @@ export class NodeMonitor implements NodeObserver {
     this.#clock = clock;
   }
 
-  /** Asks the node who it is; never takes longer than the time for a probe. */
+  /**
+   * Asks the node who it is. Never takes longer than the time for a probe, or twice that if this process stood still
+   * meanwhile.
+   */
   async probe(): Promise<Observation | undefined> {
     const askedAtMs = this.#clock.monotonicMs();
-    const cancel = this.#clock.after(this.#settings.probeTimeoutMs, () => {
-      this.#connection?.destroy();
-    });
+    const limit = this.#limit();
     try {
       const connection = await this.#connect();
       const identity = await readIdentity(connection);
+      limit.noteAnswer();
       this.#wasInRecovery = identity.isInRecovery;
       await this.#readTable(connection);
       return { kind: 'answered', identity, askedAtMs };
     } catch (error) {
       this.#drop();
       const isLate = this.#clock.monotonicMs() - askedAtMs >= this.#settings.probeTimeoutMs;
-      return isLate ? { kind: 'unreachable', reason: 'timeout' } : this.#judge(error);
+      return this.#judge(error, isLate);
     } finally {
-      cancel();
+      limit.cancel();
     }
+  }
+
+  /**
+   * Cuts the connection after the time for a probe. When this process stood still, timers come before the answers that
+   * lie ready: those are heard first, and if there is one, the rest of the probe gets its time once more.
+   */
+  #limit(): { readonly noteAnswer: () => void; readonly cancel: () => void } {
+    const { probeTimeoutMs } = this.#settings;
+    let isOver = false;
+    let hasAnswered = false;
+    const cutUnlessAnswered = (): void => {
+      const hadAnswered = hasAnswered;
+      setImmediate(() => {
+        if (isOver) return;
+        if (hasAnswered === hadAnswered) this.#connection?.destroy();
+        else cancelTimer = this.#clock.after(probeTimeoutMs, cutUnlessAnswered);
+      });
+    };
+    let cancelTimer = this.#clock.after(probeTimeoutMs, cutUnlessAnswered);
+    return {
+      noteAnswer: () => {
+        hasAnswered = true;
+      },
+      cancel: () => {
+        isOver = true;
+        cancelTimer();
+      },
+    };
   }
 
   /** Ends the connection; the next probe opens another one. */
@@ -91,7 +121,8 @@ export class NodeMonitor implements NodeObserver {
         connectTimeoutMs: probeTimeoutMs,
         statementTimeoutMs: probeTimeoutMs,
         lockTimeoutMs: probeTimeoutMs,
-        queryTimeoutMs: probeTimeoutMs,
+        // none: a timer of pg would not wait for answers that lie ready
+        queryTimeoutMs: 0,
         tls,
       },
       this.#clock,
@@ -117,10 +148,11 @@ export class NodeMonitor implements NodeObserver {
     this.#connection = undefined;
   }
 
-  #judge(error: unknown): Observation | undefined {
+  #judge(error: unknown, isLate: boolean): Observation | undefined {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     const errorClass = classifyDatabaseError(cause);
     if (errorClass === 'overload') return undefined;
+    if (isLate) return { kind: 'unreachable', reason: 'timeout' };
     const isRefused = errorClass === 'credentials' || errorClass === 'permission';
     // a replica hears of new logins with a delay: what it refuses may be good
     if (isRefused && !this.#wasInRecovery && this.#generationId !== undefined) {

@@ -2,7 +2,7 @@ import type { TimerClock } from '../timer-clock.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connection } from './connection.js';
 import type { DatabaseEvent, WriteRetryReason } from './database-event.js';
-import { DatabaseUnavailableError, writeOutcomeUnknown } from './database-error.js';
+import { databaseUnavailable, DatabaseUnavailableError, writeOutcomeUnknown } from './database-error.js';
 import { classifyDatabaseError, type DatabaseErrorClass } from './error-class.js';
 import type { NodeConnections } from './node-connections.js';
 import type { Transaction, TransactionOptions } from './queryable.js';
@@ -17,7 +17,7 @@ type Attempt<T> = TransactionOutcome<T> & {
   readonly node: string;
   /** What the connection met, or kept us from having one. */
   readonly failure: DatabaseErrorClass | undefined;
-  /** Of the login that was used; undefined if there was no connection. */
+  /** Of the login that was used, or refused; undefined if it did not come to that. */
   readonly generationId: string | undefined;
 };
 
@@ -114,15 +114,9 @@ export class PrimaryWriter {
       return { ...outcome, node, failure: used?.failure?.errorClass, generationId: used?.generationId };
     } catch (error) {
       // no connection was to be had, so nothing was sent
-      const failure = error instanceof DatabaseUnavailableError ? error.errorClass : undefined;
-      return {
-        kind: 'rolled_back',
-        error,
-        isSerializationFailure: false,
-        node,
-        failure,
-        generationId: undefined,
-      };
+      const { errorClass: failure, generationId } =
+        error instanceof DatabaseUnavailableError ? error : databaseUnavailable();
+      return { kind: 'rolled_back', error, isSerializationFailure: false, node, failure, generationId };
     }
   }
 
@@ -137,7 +131,9 @@ export class PrimaryWriter {
         return retries.serialization < maxSerializationRetries;
       case 'credentials':
         return (
-          retries.credentials < maxCredentialRetries && (await this.#connectionsOf(node).renew(generationId))
+          retries.credentials < maxCredentialRetries &&
+          generationId !== undefined &&
+          (await this.#connectionsOf(node).renew(generationId))
         );
       case 'node_lost':
       case 'outcome_unknown':

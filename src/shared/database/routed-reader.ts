@@ -1,6 +1,7 @@
 import { DatabaseUnavailableError } from './database-error.js';
 import type { TimerClock } from '../timer-clock.js';
 import type { ClusterWatch } from './cluster-watch.js';
+import type { Connection } from './connection.js';
 import type { ReadRequirement } from './consistency.js';
 import { classifyDatabaseError } from './error-class.js';
 import type { NodeConnections } from './node-connections.js';
@@ -58,12 +59,21 @@ export class RoutedReader {
     let hasRenewed = false;
     for (;;) {
       const node = await this.#choose(requirement, failed, deadlineMs, signal);
+      let used: Connection | undefined;
       try {
-        return await this.#readAt(node, work, signal);
+        return await this.#readAt(
+          node,
+          (connection) => {
+            used = connection;
+            return work(connection);
+          },
+          signal,
+        );
       } catch (error) {
         if (signal?.aborted) throw error;
+        const refusedId = isRefusal(error) ? generationOf(error, used) : undefined;
         const isRenewed: boolean =
-          isRefusal(error) && !hasRenewed && (await this.#connectionsOf(node).renew());
+          refusedId !== undefined && !hasRenewed && (await this.#connectionsOf(node).renew(refusedId));
         hasRenewed ||= isRenewed;
         const isRetryable = isRenewed || (isWorthAnotherNode(error) && failed.push(node) < maxAttempts);
         if (!isRetryable) throw error;
@@ -71,7 +81,11 @@ export class RoutedReader {
     }
   }
 
-  #readAt<T>(node: string, work: (db: Queryable) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  #readAt<T>(
+    node: string,
+    work: (connection: Connection) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     return this.#connectionsOf(node).use(
       (connection) => connection.interruptible(() => work(connection), signal),
       {
@@ -129,6 +143,11 @@ function isWorthAnotherNode(error: unknown): boolean {
     return errorClass === 'connection' || errorClass === 'session_ended' || errorClass === 'credentials';
   }
   return error instanceof Error && classifyDatabaseError(error.cause) === 'serialization';
+}
+
+/** The login that met the error: of the connection that was used, or of the one that was not to be had. */
+function generationOf(error: unknown, used: Connection | undefined): string | undefined {
+  return used?.generationId ?? (error instanceof DatabaseUnavailableError ? error.generationId : undefined);
 }
 
 /** The login is not accepted, or has lost its rights. */

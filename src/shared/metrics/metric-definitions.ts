@@ -76,5 +76,9 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     help: 'Things that somebody should look at',
     labels: ['event'],
   },
-  vault_lease_expires_in_seconds: { kind: 'gauge', help: 'Time a lease has left', labels: ['path'] },
+  vault_lease_expires_timestamp_seconds: {
+    kind: 'gauge',
+    help: 'When a lease is over, as Unix time',
+    labels: ['path'],
+  },
 };

@@ -15,6 +15,8 @@ import type { VaultLog } from './vault/vault-ports.js';
 /** Records of callers that can be changed; Vault's `SecretStore` is one. */
 export interface WritableCallerRecords {
   find(id: string): Promise<Secret | undefined>;
+  /** Of a record that `find` does not find: 0, or more if it was deleted. */
+  lastVersion(id: string): Promise<number>;
   write(id: string, data: Readonly<Record<string, unknown>>, expectedVersion: number): Promise<void>;
   names(): Promise<string[]>;
 }
@@ -26,8 +28,11 @@ export interface NewKey {
   readonly expiresAt?: Date;
 }
 
-/** One key as people may see it: enough to tell it from others, nothing to log in with. */
-export interface KeySummary {
+/** One key as people may see it, or a record without any that could be read. */
+export type KeySummary = ReadableKey | { readonly id: string; readonly state: 'malformed' };
+
+/** Enough to tell it from others, nothing to log in with. */
+export interface ReadableKey {
   readonly id: string;
   readonly role: Role;
   /** First 8 hex digits of the hash. */
@@ -80,10 +85,13 @@ export class ApiKeyAdministration {
     return apiKey;
   }
 
+  /** Also names records that make no sense, since somebody has to repair them. */
   async list(): Promise<KeySummary[]> {
-    const ids = await this.#records.names();
-    const records = await Promise.all(ids.map(async (id) => (await this.#read(id)).record));
-    return records.flatMap((record) => (record ? this.#summarise(record) : []));
+    const names = await this.#records.names();
+    // What ends in a slash is a folder of somebody else's.
+    const ids = names.filter((name) => !name.endsWith('/'));
+    const summaries = await Promise.all(ids.map((id) => this.#summariseCaller(id)));
+    return summaries.flat();
   }
 
   /**
@@ -105,7 +113,7 @@ export class ApiKeyAdministration {
 
   async #read(id: string): Promise<{ record: CallerRecord | undefined; version: number }> {
     const secret = await this.#records.find(id);
-    if (!secret) return { record: undefined, version: 0 };
+    if (!secret) return { record: undefined, version: await this.#records.lastVersion(id) };
     const record = parseCallerRecord(id, secret.reveal());
     if (!record) throw new ConflictError('malformed_record', `The record of ${id} makes no sense`);
     return { record, version: secret.version ?? 0 };
@@ -120,7 +128,14 @@ export class ApiKeyAdministration {
     }
   }
 
-  #summarise({ id, role, keys }: CallerRecord): KeySummary[] {
+  async #summariseCaller(id: string): Promise<KeySummary[]> {
+    const secret = await this.#records.find(id);
+    if (!secret) return [];
+    const record = parseCallerRecord(id, secret.reveal());
+    return record ? this.#summarise(record) : [{ id, state: 'malformed' }];
+  }
+
+  #summarise({ id, role, keys }: CallerRecord): ReadableKey[] {
     const now = this.#clock.now();
     return keys.map(({ hash, createdAt, expiresAt, disabled }) => ({
       id,

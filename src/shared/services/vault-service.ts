@@ -190,7 +190,6 @@ export class VaultService {
     const { path, renewalState } = rotation;
     if (renewalState.name !== 'held') return { path, state: renewalState.name };
     const expiresInMs = Math.round(renewalState.expiresAtMs - this.#ports.clock.monotonicMs());
-    this.#ports.metrics.gauge('vault_lease_expires_in_seconds', expiresInMs / 1000, { path });
     return { path, state: 'held', expiresInMs };
   }
 }

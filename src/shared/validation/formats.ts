@@ -59,11 +59,13 @@ export const phone = withRule(
 
 const datePattern = /^\d{4}-\d{2}-\d{2}$/;
 
+const dateRule = 'must be a calendar date that exists, as YYYY-MM-DD';
+
 /** A calendar date of ISO 8601, `YYYY-MM-DD`. What breaks the pattern is told so once, not twice. */
 export const isoDate = withRule(
-  Joi.string().pattern(datePattern, 'date'),
+  Joi.string().pattern(datePattern, 'date').messages({ 'string.pattern.name': dateRule }),
   'date',
-  'must be a calendar date that exists, as YYYY-MM-DD',
+  dateRule,
   (text) =>
     !datePattern.test(text) || (validator.isISO8601(text, { strict: true }) && !text.startsWith('0000')),
 );

@@ -1,11 +1,21 @@
 import type Joi from 'joi';
 import { type ErrorDetail, MalformedInputError, ValidationError } from '../errors/app-error.js';
 
+/** What Joi says of a name that no rule knows; a map of names has a sentence of its own. */
+const unknownField = 'is not known';
+
 const options: Joi.ValidationOptions = {
   convert: false,
   abortEarly: false,
   allowUnknown: false,
   errors: { label: false, wrap: { label: false, array: false } },
+  // Joi's own sentences quote the value and the pattern
+  messages: {
+    'string.pattern.base': 'does not have the form it must have',
+    'string.pattern.name': 'does not have the form it must have',
+    'object.max': 'must have at most {#limit} entries',
+    'object.unknown': unknownField,
+  },
 };
 
 /** Stable codes of Joi's own rules; our rules carry theirs in their name. */
@@ -68,7 +78,10 @@ function toCodeAndDetail(
   place: 'body' | 'query',
 ): Pick<ErrorDetail, 'code' | 'detail'> {
   const name = item.path.length > 0 ? item.path.join('.') : `the ${place}`;
-  const code = codes[item.type] ?? toCode(item.type);
+  // a name in a map breaks the rule for names: it is no field
+  const isUnknown = item.type === 'object.unknown' && item.message === unknownField;
+  const code =
+    item.type === 'object.unknown' && !isUnknown ? 'format' : (codes[item.type] ?? toCode(item.type));
   const explanation =
     code === 'unknown_field' ? `is not a known ${place === 'body' ? 'field' : 'parameter'}` : item.message;
   return {

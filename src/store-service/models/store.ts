@@ -140,7 +140,11 @@ const contact = Joi.object({
 
 const labels = Joi.object()
   .pattern(/^[a-z0-9][a-z0-9._/-]{0,62}$/, plainText({ min: 0, max: 128 }))
-  .max(32);
+  .max(32)
+  .messages({
+    'object.unknown':
+      'is not a label key: 1 to 63 lower-case letters, digits, ".", "_", "/" or "-", a letter or digit first',
+  });
 
 const infrastructure = Joi.object({
   tills: Joi.number().integer().min(0).max(200),
@@ -149,7 +153,12 @@ const infrastructure = Joi.object({
   guestWifi: Joi.boolean(),
 });
 
-export const storeCode = Joi.string().pattern(/^[A-Z0-9][A-Z0-9-]{1,31}$/);
+export const storeCode = Joi.string()
+  .pattern(/^[A-Z0-9][A-Z0-9-]{1,31}$/)
+  .messages({
+    'string.pattern.base':
+      'must be 2 to 32 upper-case letters, digits or hyphens, and start with a letter or digit',
+  });
 
 /** UUID of RFC 9562, in lower case; stores have version 7, but any version may be asked for. */
 export const storeIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

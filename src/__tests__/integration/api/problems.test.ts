@@ -140,3 +140,18 @@ describe('headers of every answer', () => {
     expect(response.get('Server')).toBeUndefined();
   });
 });
+
+describe('what is said of a value', () => {
+  it.each<[string, string, string]>([
+    ['code', 'abc', '#/code'],
+    ['openingDate', '2026-1-1', '#/openingDate'],
+    ['labels', 'labels', '#/labels/a%3Ab'],
+  ])('of %s is our own sentence, with neither the value nor a pattern', async (field, value, pointer) => {
+    const bad = field === 'labels' ? { labels: { 'a:b': 'x' } } : { [field]: value };
+    const { body } = await service.post('/api/stores', newStoreBody(bad)).expect(422);
+    expect(body.errors).toEqual([
+      expect.objectContaining({ pointer, code: expect.stringMatching(/^(format|date)$/) }),
+    ]);
+    expect(body.detail).not.toMatch(/fails to match|with value|\^|abc|2026-1-1/);
+  });
+});

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectionString, MAINTENANCE_DATABASE, withClient } from '../../../dev/postgres/admin-client.js';
 import type {
@@ -173,6 +174,24 @@ describe('credentials that rotate', () => {
     expect(new Set(source.rejected)).toEqual(new Set([first, second]));
     await manager.close(1_000);
   });
+
+  it.each(['transaction', 'read'] as const)(
+    'are not blamed for the refusal of those before them, which a %s meets while they are published',
+    async (way) => {
+      const { manager, source } = await setUp();
+      const next = await source.mint();
+      await database.waitForReplica();
+      await source.revoke(source.current().username);
+      await database.waitForReplica();
+      const asking = manager[way]((db) => db.query<{ name: string }>(whoAmI));
+      // the login is under way now
+      await setImmediate();
+      await Promise.all([asking, source.publish(next)]);
+      expect((await asking).rows).toHaveLength(1);
+      expect(source.rejected).not.toContain(next.id);
+      await manager.close(1_000);
+    },
+  );
 
   it('are used at the primary while a replica does not know them yet, and are not taken for refused', async () => {
     const { manager, source } = await setUp();

@@ -39,8 +39,9 @@ const unreachable: Observation = { kind: 'unreachable', reason: 'ECONNREFUSED' }
 function assess(
   observations: Readonly<Record<string, Observation | undefined>>,
   memory: ClusterMemory = noMemory,
+  allAsked = true,
 ): ReturnType<typeof assessCluster> {
-  return assessCluster(new Map(Object.entries(observations)), memory);
+  return assessCluster(new Map(Object.entries(observations)), memory, allAsked);
 }
 
 function kinds({ nodes }: ReturnType<typeof assessCluster>): Record<string, string> {
@@ -99,6 +100,17 @@ describe('assessCluster', () => {
     const foreign = answered({ system: 'theirs' });
     const result = assess({ a: foreign, b: primary, c: replica });
     expect(kinds(result)).toEqual({ a: 'fenced: foreign-system', b: 'primary', c: 'replica' });
+  });
+
+  it('believes nobody before all have been asked, but keeps to a cluster that it knows', () => {
+    const early = assess({ a: answered({ system: 'theirs' }), b: undefined }, noMemory, false);
+    expect(kinds(early)).toEqual({ a: 'unknown', b: 'unknown' });
+    expect(early.memory.systemId).toBeUndefined();
+    const { memory } = assess({ a: primary });
+    expect(kinds(assess({ a: primary, b: undefined }, memory, false))).toEqual({
+      a: 'primary',
+      b: 'unknown',
+    });
   });
 
   it('believes nobody when the first answers come from two clusters in equal number', () => {

@@ -23,12 +23,12 @@ class ScriptedNode implements NodeObserver {
     this.answer = () => Promise.resolve(this.says({ inRecovery }));
   }
 
-  says({ inRecovery = false, timeline = 1, lsn = 100n }): Observation {
+  says({ inRecovery = false, timeline = 1, lsn = 100n, systemId = 'ours' }): Observation {
     const position = { timeline, lsn };
     return {
       kind: 'answered',
       askedAtMs: this.clock.monotonicMs(),
-      identity: { systemId: 'ours', isInRecovery: inRecovery, isReadOnly: false, position },
+      identity: { systemId, isInRecovery: inRecovery, isReadOnly: false, position },
     };
   }
 
@@ -84,6 +84,54 @@ describe('ClusterWatch', () => {
     expect(watch.systemId).toBe('ours');
     expect(clusterStates(events)).toEqual(['healthy']);
     expect(await watch.primary(0)).toBe('p');
+  });
+
+  it('does not take the first answer for its cluster: a node of another one may be the fastest', async () => {
+    const clock = new ManualClock();
+    const [foreign, primary, replica] = [
+      new ScriptedNode('f', clock, false),
+      new ScriptedNode('p', clock, false),
+      new ScriptedNode('r', clock, true),
+    ] as const;
+    foreign.answer = () => Promise.resolve(foreign.says({ systemId: 'theirs', timeline: 9 }));
+    let replyOfPrimary: (observation: Observation) => void = () => undefined;
+    primary.answer = () =>
+      new Promise((resolve) => {
+        replyOfPrimary = resolve;
+      });
+    let replyOfReplica: (observation: Observation) => void = () => undefined;
+    replica.answer = () =>
+      new Promise((resolve) => {
+        replyOfReplica = resolve;
+      });
+    const watch = new ClusterWatch([foreign, primary, replica], timings, clock, () => undefined);
+    const starting = watch.start();
+    await settle();
+    expect(watch.systemId).toBeUndefined();
+    expect(watch.stateOf('f').kind).toBe('unknown');
+    expect(watch.state.kind).toBe('discovering');
+    replyOfPrimary(primary.says({}));
+    await settle();
+    expect(watch.systemId).toBeUndefined();
+    replyOfReplica(replica.says({ inRecovery: true }));
+    await starting;
+    expect(watch.systemId).toBe('ours');
+    expect(watch.state).toEqual({ kind: 'healthy', primary: 'p', timeline: 1 });
+    expect(watch.stateOf('f')).toMatchObject({ kind: 'fenced', reason: 'foreign-system' });
+    watch.stop();
+  });
+
+  it('knows its cluster although a node is down, or too busy, from the start', async () => {
+    for (const answer of [unreachable, () => Promise.resolve(undefined)]) {
+      const clock = new ManualClock();
+      const primary = new ScriptedNode('p', clock, false);
+      const other = new ScriptedNode('o', clock, true);
+      other.answer = answer;
+      const watch = new ClusterWatch([other, primary], timings, clock, () => undefined);
+      await watch.start();
+      expect(watch.state).toEqual({ kind: 'healthy', primary: 'p', timeline: 1 });
+      watch.stop();
+    }
   });
 
   it('looks seldom while nobody uses the database', async () => {

@@ -167,6 +167,13 @@ describe('a token of the provider', () => {
     await expect(authenticator.authenticate(token)).rejects.toMatchObject(unauthenticated);
   });
 
+  it('is refused when it demands an extension that nobody here knows', async () => {
+    const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const header = encode({ alg: 'ES256', kid: 'first', crit: ['x'], x: 1 });
+    const token = `${header}.${encode({ role: 'admin', sub: 'erika' })}.${'A'.repeat(86)}`;
+    await expect(authenticator.authenticate(token)).rejects.toMatchObject(unauthenticated);
+  });
+
   it('is refused when it is unsigned, or signed with a shared secret', async () => {
     const payload = Buffer.from(JSON.stringify({ role: 'admin', sub: 'erika' })).toString('base64url');
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`;

@@ -36,6 +36,8 @@ type Config = DatabaseConnection & { readonly allowedRoles: readonly string[] };
 
 /** Database credentials: dynamic roles that live as long as their lease, and static ones whose password rotates. */
 export class DatabaseEngine implements Engine {
+  /** How long after its time the password of a static role changes; Vault's own queue is a few seconds late. */
+  staticLagMs = 0;
   readonly #clock: TimerClock;
   readonly #leases: LeaseStore;
   readonly #execute: ExecuteSql;
@@ -146,13 +148,14 @@ export class DatabaseEngine implements Engine {
   /** No lease: the answer's `ttl` says when the password changes. */
   async #readStatic(name: string): Promise<EngineReply> {
     const role = this.#staticRole(name);
-    if (this.#clock.now().getTime() >= role.rotatedAtMs + role.periodMs) await this.#rotate(role);
+    const changesAtMs = role.rotatedAtMs + role.periodMs;
+    if (this.#clock.now().getTime() >= changesAtMs + this.staticLagMs) await this.#rotate(role);
     return {
       data: {
         last_vault_rotation: timestamp(role.rotatedAtMs),
         password: role.password,
         rotation_period: role.periodMs / 1000,
-        ttl: Math.ceil((role.rotatedAtMs + role.periodMs - this.#clock.now().getTime()) / 1000),
+        ttl: Math.max(0, Math.ceil((role.rotatedAtMs + role.periodMs - this.#clock.now().getTime()) / 1000)),
         username: role.username,
       },
     };

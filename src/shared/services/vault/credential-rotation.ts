@@ -5,6 +5,7 @@ import type { EnvironmentFallback } from './environment-fallback.js';
 import { Renewal } from './renewal.js';
 import type { RenewalState, Tenure } from './renewal.js';
 import { describeFailure, isVaultAway } from './vault-away.js';
+import { isVaultRefusal, VaultError } from './vault-error.js';
 import type { VaultLog, VaultMetrics } from './vault-ports.js';
 
 /** Who uses database credentials: the ConnectionManager, with a pool per generation. */
@@ -36,6 +37,8 @@ interface Generation {
 
 /** At most one login is made per lease in this time, whatever goes wrong. */
 const mintFloorMs = 30_000;
+/** Reading the password of a static role makes nothing. */
+const readFloorMs = 1000;
 
 /**
  * Keeps a consumer supplied with database credentials: mint, prove, publish, drain the old ones, revoke them. The
@@ -47,6 +50,8 @@ export class CredentialRotation {
   readonly #retiring = new Set<Promise<void>>();
   #current: Generation | undefined;
   #generations = 0;
+  #starting: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(options: CredentialRotationOptions) {
     const { issuer, clock, random } = options;
@@ -73,7 +78,7 @@ export class CredentialRotation {
       {
         clock,
         random,
-        replaceFloorMs: mintFloorMs,
+        replaceFloorMs: issuer.kind === 'static' ? readFloorMs : mintFloorMs,
         dueAt: issuer.kind === 'static' ? 'end' : 'two-thirds',
       },
     );
@@ -103,15 +108,9 @@ export class CredentialRotation {
    * @throws {VaultError | BreakerOpenError | BreakerTimeoutError | OverloadedError}
    * @throws what the consumer's `prove` throws
    */
-  async start(): Promise<void> {
-    try {
-      this.#renewal.begin(await this.#rotate('start'));
-    } catch (error) {
-      const stand = isVaultAway(error) ? this.#options.fallback.find(this.path) : undefined;
-      const { username, password } = stand ?? {};
-      if (username === undefined || password === undefined) throw error;
-      await this.#publishFallback(username, password, error);
-    }
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
   }
 
   /**
@@ -131,27 +130,41 @@ export class CredentialRotation {
 
   /** Stops renewing, waits for the old generations, and gives the last one back. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#renewal.stop();
+    // What is being minted has to be given back too.
+    await Promise.allSettled([this.#starting, this.#renewal.settled()]);
     const last = this.#current;
     this.#current = undefined;
     if (last) this.#retire(last);
     await Promise.all(this.#retiring);
   }
 
+  async #start(): Promise<void> {
+    try {
+      this.#renewal.begin(await this.#rotate('start'));
+    } catch (error) {
+      const stand = isVaultAway(error) ? this.#options.fallback.find(this.path) : undefined;
+      const { username, password } = stand ?? {};
+      if (username === undefined || password === undefined) throw error;
+      await this.#publishFallback(username, password, error);
+    }
+  }
+
   async #renew(): Promise<Tenure> {
     const { leaseId, tenure } = this.#current?.issued ?? {};
     if (leaseId === undefined || !tenure) return { ttlMs: 0, renewable: false };
-    return this.#options.issuer.renew(leaseId, tenure);
+    return this.#noteExpiry(await this.#options.issuer.renew(leaseId, tenure));
   }
 
   async #rotate(reason: string): Promise<Tenure> {
-    const { issuer, consumer, log, metrics } = this.#options;
-    const issued = await issuer.issue();
+    const { issuer, log, metrics } = this.#options;
+    const issued = await this.#issue();
+    if (this.#isInUse(issued)) return this.#noteExpiry(issued.tenure);
     const credentials = this.#number(issued.username, issued.password, 'vault');
     const next: Generation = { credentials, issued };
     try {
-      await consumer.prove(credentials);
-      await consumer.publish(credentials);
+      await this.#present(credentials);
     } catch (error) {
       await this.#revoke(next);
       throw error;
@@ -169,20 +182,59 @@ export class CredentialRotation {
       username,
     });
     if (former) this.#retire(former);
-    return issued.tenure;
+    return this.#noteExpiry(issued.tenure);
+  }
+
+  /** As a point in time, so that it stays true until the next one is told. */
+  #noteExpiry(tenure: Tenure): Tenure {
+    const { issuer, clock, metrics } = this.#options;
+    if (tenure.ttlMs === 0) return tenure;
+    const expiresAtMs = clock.now().getTime() + tenure.ttlMs;
+    metrics.gauge('vault_lease_expires_timestamp_seconds', expiresAtMs / 1000, { path: issuer.path });
+    return tenure;
+  }
+
+  async #issue(): Promise<IssuedCredentials> {
+    try {
+      return await this.#options.issuer.issue();
+    } catch (error) {
+      // The environment stands in for a Vault that is away, not for one that says no.
+      if (this.#current?.credentials.source === 'env' && isVaultRefusal(error)) {
+        this.#withdraw('fallback_denied', 'Vault denies the database credentials that the environment gave');
+      }
+      throw error;
+    }
+  }
+
+  /** Vault changes the password of a static role a little after its time: until then it hands out the one we have. */
+  #isInUse({ username, password }: IssuedCredentials): boolean {
+    const { credentials, issued } = this.#current ?? {};
+    return issued !== undefined && credentials?.username === username && credentials.password === password;
   }
 
   async #publishFallback(username: string, password: string, cause: unknown): Promise<void> {
-    const { consumer, log, metrics } = this.#options;
+    const { log, metrics } = this.#options;
     const credentials = this.#number(username, password, 'env');
-    await consumer.prove(credentials);
-    await consumer.publish(credentials);
+    await this.#present(credentials);
     this.#current = { credentials, issued: undefined };
     metrics.count('vault_fallbacks_total', { secret: this.path, source: 'env' });
     metrics.count('vault_secret_reads_total', { source: 'env' });
     const facts = { path: this.path, source: 'env', ...describeFailure(cause) };
     log.warn('Vault is away; database credentials come from the environment', facts);
     this.#renewal.acquire(1);
+  }
+
+  /** @throws what `prove` throws, or that we were stopped meanwhile */
+  async #present(credentials: DatabaseCredentials): Promise<void> {
+    const { consumer } = this.#options;
+    this.#assertRunning();
+    await consumer.prove(credentials);
+    this.#assertRunning();
+    await consumer.publish(credentials);
+  }
+
+  #assertRunning(): void {
+    if (this.#isStopped) throw new VaultError('database.creds', 'cancelled', { reason: 'STOPPED' });
   }
 
   #number(username: string, password: string, source: 'vault' | 'env'): DatabaseCredentials {
@@ -229,11 +281,16 @@ export class CredentialRotation {
 
   #expire(): void {
     // The password of a static role only changes when Vault changes it, which it cannot do while it is away.
-    if (this.#options.issuer.kind === 'static' || !this.#current) return;
+    if (this.#options.issuer.kind === 'static') return;
+    this.#withdraw('credentials_expired', 'Database credentials are over and Vault gives no others');
+  }
+
+  #withdraw(event: string, message: string): void {
+    if (!this.#current) return;
     const { credentials } = this.#current;
     this.#current = undefined;
-    this.#options.metrics.count('vault_security_events_total', { event: 'credentials_expired' });
-    this.#options.log.error('Database credentials are over and Vault gives no others', { path: this.path });
+    this.#options.metrics.count('vault_security_events_total', { event });
+    this.#options.log.error(message, { path: this.path });
     this.#options.consumer.withdraw(credentials);
   }
 }

@@ -91,7 +91,10 @@ export function kubernetesLogin({ mount, role, readJwt }: KubernetesLoginOptions
   return {
     method: 'kubernetes',
     login: async (client, signal) => {
-      const jwt = await readJwt();
+      const jwt = await readJwt().catch(() => {
+        // Not Vault's absence, so that nothing may stand in for its answers.
+        throw new VaultError(operation, 'denied', { reason: 'NO_JWT' });
+      });
       return grantOf(await client.write(path, { role, jwt: jwt.trim() }, { operation, signal }));
     },
   };

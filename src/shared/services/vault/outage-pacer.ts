@@ -35,7 +35,7 @@ export class OutagePacer {
       return reply;
     } catch (error) {
       if (saysThatVaultIsDown(error)) this.#countFailure();
-      else if (!(error instanceof VaultError) || error.failure !== 'cancelled') this.#failures = 0;
+      else if (!saysNothing(error)) this.#failures = 0;
       throw error;
     }
   }
@@ -55,12 +55,11 @@ export class OutagePacer {
   }
 }
 
+function saysNothing(error: unknown): boolean {
+  return error instanceof VaultError && (error.failure === 'cancelled' || error.failure === 'server_error');
+}
+
 /** A 500 comes from one engine, often because a database behind it is down; the rest of Vault may be well. */
 function saysThatVaultIsDown(error: unknown): boolean {
-  return (
-    isBreakingVaultError(error) &&
-    error instanceof VaultError &&
-    error.failure !== 'server_error' &&
-    error.failure !== 'cancelled'
-  );
+  return error instanceof VaultError && isBreakingVaultError(error) && !saysNothing(error);
 }

@@ -66,6 +66,8 @@ export class Renewal {
   #replacedAtMs = -Infinity;
   #wanted: ReplaceReason | undefined;
   #isActing = false;
+  #acting: Promise<void> = Promise.resolve();
+  #isReplacing = false;
   #cancelTimer: CancelTask = () => undefined;
 
   constructor(actions: RenewalActions, options: RenewalOptions) {
@@ -87,8 +89,12 @@ export class Renewal {
     this.#hold(tenure);
   }
 
-  /** Replaces it as soon as the floor allows; asking again meanwhile changes nothing. */
+  /**
+   * Replaces it as soon as the floor allows; asking again meanwhile changes nothing. While a replacement is being made,
+   * a refusal is about what is replaced already; whatever else is wanted is about the replacement too.
+   */
   replaceSoon(reason: ReplaceReason): void {
+    if (this.#isReplacing && reason === 'refused') return;
     if (this.#state.name === 'stopped' || this.#wanted !== undefined) return;
     this.#wanted = reason;
     if (!this.#isActing) this.#schedule(0);
@@ -104,6 +110,11 @@ export class Renewal {
   stop(): void {
     this.#cancelTimer();
     this.#state = { name: 'stopped' };
+  }
+
+  /** Resolves when no renewal or replacement is running. */
+  settled(): Promise<void> {
+    return this.#acting;
   }
 
   #hold(tenure: Tenure): void {
@@ -143,9 +154,9 @@ export class Renewal {
       return;
     }
     this.#isActing = true;
+    this.#acting = reason === undefined ? this.#renew() : this.#replace(reason);
     try {
-      if (reason === undefined) await this.#renew();
-      else await this.#replace(reason);
+      await this.#acting;
     } finally {
       this.#isActing = false;
     }
@@ -167,7 +178,9 @@ export class Renewal {
       const hasGained =
         tenure.ttlMs === 0 || tenure.ttlMs - remainingMs >= Math.max(floorMs, this.#fullTtlMs / 20);
       this.#hold(tenure);
-      if (!hasGained) this.#replaceNext('no-longer-extends');
+      if (!hasGained) this.#wanted ??= 'no-longer-extends';
+      // Also what was asked for while this renewal was running.
+      if (this.#wanted !== undefined) this.#schedule(0);
       this.#observe('renew', 'done');
     } catch (error) {
       if (this.#isStopped()) return;
@@ -176,16 +189,16 @@ export class Renewal {
     }
   }
 
-  #replaceNext(reason: ReplaceReason): void {
-    this.#wanted ??= reason;
-    this.#schedule(0);
-  }
-
   async #replace(reason: ReplaceReason): Promise<void> {
+    this.#wanted = undefined;
+    this.#isReplacing = true;
     try {
       const tenure = await this.#actions.replace(reason);
       if (this.#isStopped()) return;
+      const wanted = this.#wantedMeanwhile();
       this.begin(tenure);
+      this.#wanted = wanted;
+      if (wanted !== undefined) this.#schedule(0);
       this.#observe('replace', 'done');
     } catch (error) {
       if (this.#isStopped()) return;
@@ -194,7 +207,13 @@ export class Renewal {
       if (!isVaultAway(error)) this.#replacedAtMs = this.#now();
       this.#noticeExpiry();
       this.#retry('replace', error, this.#backoffMs(error));
+    } finally {
+      this.#isReplacing = false;
     }
+  }
+
+  #wantedMeanwhile(): ReplaceReason | undefined {
+    return this.#wanted;
   }
 
   #retry(action: 'renew' | 'replace', error: unknown, delayMs: number): void {

@@ -4,6 +4,7 @@ import { ReplyFields } from './reply-fields.js';
 import { Secret } from './secret.js';
 import { SingleFlight } from './single-flight.js';
 import { describeFailure, isVaultAway } from './vault-away.js';
+import { isVaultRefusal } from './vault-error.js';
 import { vaultPath } from './vault-path.js';
 import type { SecretSource, VaultLog, VaultMetrics } from './vault-ports.js';
 import type { VaultReply } from './vault-transport.js';
@@ -46,10 +47,8 @@ export class SecretReader {
     try {
       return this.#noteSource(await flight.run(() => this.#readFromVault(path)));
     } catch (error) {
-      if (!isVaultAway(error)) {
-        this.#lastGood.delete(path);
-        throw error;
-      }
+      if (isVaultRefusal(error)) this.#lastGood.delete(path);
+      if (!isVaultAway(error)) throw error;
       return this.#standIn(path, error);
     } finally {
       this.#flights.delete(path);

@@ -36,7 +36,27 @@ export class SecretStore {
   }
 
   /**
-   * @param expectedVersion the version that was read, 0 if there was none
+   * The version to expect when writing where `find` found nothing: a deleted record still counts.
+   * @returns 0 if there never was one, or if there is one by now
+   * @throws {VaultError}
+   */
+  async lastVersion(name: string): Promise<number> {
+    const operation = 'kv.version';
+    const reply = await this.#call((call) =>
+      call.client.read(this.#path('data', name), {
+        operation,
+        ...callOf(call),
+        accept: (status) => status === 404,
+      }),
+    );
+    // Somebody made it in the meantime: 0 makes our write fail, as it has to.
+    if (reply.status !== 404) return 0;
+    const fields = ReplyFields.of(operation, reply);
+    return fields.has('data') ? fields.record('data').record('metadata').number('version') : 0;
+  }
+
+  /**
+   * @param expectedVersion the version that was read, or `lastVersion` if there was none
    * @throws {VaultError} `rejected` if somebody else wrote in the meantime
    */
   async write(name: string, data: Readonly<Record<string, unknown>>, expectedVersion: number): Promise<void> {

@@ -8,4 +8,9 @@ export class SingleFlight<T> {
     });
     return this.#running;
   }
+
+  /** Resolves when the attempt under way is over, however it ends. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+  }
 }

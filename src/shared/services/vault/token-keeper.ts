@@ -97,6 +97,7 @@ export class TokenKeeper {
   /** Gives the token back, if Vault is there to take it, and stops renewing. */
   async stop(): Promise<void> {
     this.#renewal.stop();
+    await this.#logins.settled();
     const grant = this.#grant;
     this.#grant = undefined;
     // A token that was given to us may serve others.

@@ -27,6 +27,8 @@ const unavailable: ReadonlySet<VaultFailure> = new Set<VaultFailure>([
   'oversized',
 ]);
 
+const refusals: ReadonlySet<VaultFailure> = new Set<VaultFailure>(['denied', 'not_found', 'rejected']);
+
 /** Counted against a breaker. A rate limit and a standby that lags behind are signs of life. */
 const breaking: ReadonlySet<VaultFailure> = new Set<VaultFailure>(
   [...unavailable].filter((failure) => failure !== 'rate_limited' && failure !== 'behind'),
@@ -75,13 +77,22 @@ export function isVaultUnavailable(error: unknown): boolean {
   return error instanceof VaultError && error.isUnavailable;
 }
 
+/** Whether Vault definitely said no (400, 403, 404): nothing may stand in for what was asked then. */
+export function isVaultRefusal(error: unknown): boolean {
+  return error instanceof VaultError && refusals.has(error.failure);
+}
+
 /** Whether an error counts against a breaker: transport errors, timeouts, 5xx and nonsense, never a 4xx. */
 export function isBreakingVaultError(error: unknown): boolean {
   return !(error instanceof VaultError) || breaking.has(error.failure);
 }
 
-/** The failure that an HTTP status stands for, outside `sys/health`. */
-export function failureOfStatus(status: number): VaultFailure {
+/**
+ * The failure that an HTTP status stands for, outside `sys/health`.
+ * @param isVaults whether the answer has the shape of Vault's; a load balancer in front of it answers as well
+ */
+export function failureOfStatus(status: number, isVaults: boolean): VaultFailure {
+  if ((status === 502 || status === 504) && !isVaults) return 'unreachable';
   if (status === 403) return 'denied';
   if (status === 404) return 'not_found';
   if (status === 412) return 'behind';

@@ -24,6 +24,6 @@ export type VaultCounter =
   | 'vault_breaker_refusals_total'
   | 'vault_security_events_total';
 
-export type VaultGauge = 'vault_breaker_open' | 'vault_lease_expires_in_seconds';
+export type VaultGauge = 'vault_breaker_open' | 'vault_lease_expires_timestamp_seconds';
 
 export const noMetrics: VaultMetrics = { count: () => undefined, gauge: () => undefined };

@@ -108,6 +108,7 @@ function breakerOptions(use: VaultUse, timeoutMs: number): BreakerOptions {
 
 function report(breaker: Breaker, log: VaultLog, metrics: VaultMetrics): void {
   const labels = { breaker: breaker.name };
+  metrics.gauge('vault_breaker_open', 0, labels);
   breaker.onEvent((event) => {
     if (event.type === 'refused')
       metrics.count('vault_breaker_refusals_total', { ...labels, reason: event.reason });
@@ -115,6 +116,8 @@ function report(breaker: Breaker, log: VaultLog, metrics: VaultMetrics): void {
     const { from, to } = event;
     metrics.count('vault_breaker_changes_total', { ...labels, to: to.name });
     metrics.gauge('vault_breaker_open', to.name === 'closed' ? 0 : 1, labels);
+    // an orderly end is nothing to warn of
+    if (to.name === 'stopped') return;
     log.warn('A breaker changed its state', { ...labels, from: from.name, to: to.name });
   });
 }

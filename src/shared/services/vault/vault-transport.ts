@@ -127,7 +127,7 @@ function replyOf(answer: HttpAnswer, { operation, accept }: TransportRequest): V
   const isAnswer = (status >= 200 && status < 300) || accept?.(status) === true;
   if (!isAnswer) {
     const retryAfterMs = parseRetryAfter(headers['retry-after']);
-    throw new VaultError(operation, failureOfStatus(status), {
+    throw new VaultError(operation, failureOfStatus(status, hasErrors(text)), {
       status,
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
@@ -138,6 +138,11 @@ function replyOf(answer: HttpAnswer, { operation, accept }: TransportRequest): V
     throw new VaultError(operation, 'malformed', { status });
   }
   return { status, body };
+}
+
+/** Every error of Vault's own has this list, even if it is empty. */
+function hasErrors(text: string): boolean {
+  return Array.isArray(parseObject(text)?.['errors']);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
