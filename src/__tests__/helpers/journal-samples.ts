@@ -1,8 +1,7 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EncryptedField } from '../../shared/services/field-cipher.js';
-import { LocalFieldCipher } from '../../shared/services/local-field-cipher.js';
 import type { NewEntry } from '../../shared/resilience/journal/journal-entry.js';
 import type { JournalEngine, StoreOptions } from '../../shared/resilience/journal/journal-protocol.js';
 import type { PayloadSeal, WriteJournalOptions } from '../../shared/resilience/journal/journal-options.js';
@@ -10,13 +9,34 @@ import { JournalStore } from '../../shared/resilience/journal/journal-store.js';
 import { WriteJournal } from '../../shared/resilience/write-journal.js';
 import { systemTimerClock } from '../../shared/timer-clock.js';
 
-/** AES-256-GCM under a key that every process of a test knows. */
+/** 32 bytes that every process of a test knows. */
+const testKey = Buffer.alloc(32, 7);
+const ivBytes = 12;
+const tagBytes = 16;
+
+/** AES-256-GCM under the test key. */
 export function testSeal(): PayloadSeal {
-  const cipher = new LocalFieldCipher(Buffer.alloc(32, 7));
   return {
-    seal: async (plaintext, context) => JSON.stringify(await cipher.encrypt(plaintext, context)),
-    open: (sealed, context) => cipher.decrypt(JSON.parse(sealed) as EncryptedField, context),
+    seal: (plaintext, context) => Promise.resolve(encrypt(plaintext, context)),
+    open: (sealed, context) => Promise.resolve().then(() => decrypt(sealed, context)),
   };
+}
+
+function encrypt(plaintext: string, context: string): string {
+  const iv = randomBytes(ivBytes);
+  const cipher = createCipheriv('aes-256-gcm', testKey, iv).setAAD(Buffer.from(context));
+  const data = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), data]).toString('base64');
+}
+
+function decrypt(sealed: string, context: string): string {
+  const bytes = Buffer.from(sealed, 'base64');
+  const decipher = createDecipheriv('aes-256-gcm', testKey, bytes.subarray(0, ivBytes))
+    .setAAD(Buffer.from(context))
+    .setAuthTag(bytes.subarray(ivBytes, ivBytes + tagBytes));
+  return Buffer.concat([decipher.update(bytes.subarray(ivBytes + tagBytes)), decipher.final()]).toString(
+    'utf8',
+  );
 }
 
 /** The store in the thread of the caller: the same code as in the journal's thread, where coverage can see it. */
