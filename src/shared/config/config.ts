@@ -37,11 +37,19 @@ export interface HttpConfig {
   readonly shutdownGraceMs: number;
 }
 
+export interface JournalConfig {
+  readonly folder: string;
+  readonly limits: { readonly maxEntries: number; readonly maxBytes: number; readonly maxAgeMs: number };
+  /** Queued writes that are carried out at a time. */
+  readonly drainConcurrency: number;
+}
+
 export interface Config {
   readonly environment: Environment['NODE_ENV'];
   readonly logLevel: LogLevel;
   readonly http: HttpConfig;
   readonly database: DatabaseConfig;
+  readonly journal: JournalConfig;
   readonly vault: VaultConfig;
   /** What may stand in while Vault is away, by the name of its variable. */
   readonly fallbackValues: Readonly<Record<string, string>>;
@@ -140,6 +148,15 @@ function toConfig(env: Environment): Config {
       failoverWaitMs: env.DATABASE_FAILOVER_WAIT_MS,
       maxLagMs: env.DATABASE_MAX_LAG_MS,
       ...tlsOf(env),
+    },
+    journal: {
+      folder: env.JOURNAL_DIR,
+      limits: {
+        maxEntries: env.JOURNAL_MAX_ENTRIES,
+        maxBytes: env.JOURNAL_MAX_BYTES,
+        maxAgeMs: env.JOURNAL_MAX_AGE_MS,
+      },
+      drainConcurrency: env.JOURNAL_DRAIN_CONCURRENCY,
     },
     vault: toVaultConfig(env),
     fallbackValues: present({

@@ -111,6 +111,29 @@ export const environmentSchema = Joi.object<Environment>({
     .description(
       'Certificates of the authorities that are trusted, as PEM; `system`: those that come with Node',
     ),
+  JOURNAL_DIR: Joi.string()
+    .default('.data/journal')
+    .description(
+      'Folder of the write journal, on a local disk that outlives the process; of one process alone',
+    ),
+  JOURNAL_MAX_ENTRIES: count.default(50_000).description('Writes that the journal may hold'),
+  JOURNAL_MAX_BYTES: Joi.number()
+    .integer()
+    .min(65_536)
+    .default(67_108_864)
+    .description('Bytes of those writes, encrypted'),
+  JOURNAL_MAX_AGE_MS: Joi.number()
+    .integer()
+    .min(1_000)
+    .max(2_592_000_000)
+    .default(86_400_000)
+    .description('Age of the oldest queued write beyond which no more are accepted, in ms'),
+  JOURNAL_DRAIN_CONCURRENCY: Joi.number()
+    .integer()
+    .min(1)
+    .max(100)
+    .default(4)
+    .description('Queued writes that are carried out at a time, each on a connection'),
   ...vaultVariables,
   DATABASE_FALLBACK_USERNAME: withFallback('database', Joi.string()).description(
     'Login for the database while Vault is away, with `VAULT_FALLBACK=database`',
@@ -163,6 +186,11 @@ export interface Environment extends VaultEnvironment {
   DATABASE_MAX_LAG_MS: number;
   DATABASE_TLS: 'auto' | 'verify-full' | 'verify-ca' | 'off';
   DATABASE_TLS_CA: string;
+  JOURNAL_DIR: string;
+  JOURNAL_MAX_ENTRIES: number;
+  JOURNAL_MAX_BYTES: number;
+  JOURNAL_MAX_AGE_MS: number;
+  JOURNAL_DRAIN_CONCURRENCY: number;
   DATABASE_FALLBACK_USERNAME?: string;
   DATABASE_FALLBACK_PASSWORD?: string;
   SIGNING_KEY?: string;

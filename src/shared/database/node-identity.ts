@@ -8,6 +8,8 @@ export interface NodeIdentity {
   readonly isInRecovery: boolean;
   /** Whether sessions are read-only although the node is not in recovery. */
   readonly isReadOnly: boolean;
+  /** Whether a commit waits until a standby has it on its disk (of a primary). */
+  readonly isSynchronous: boolean;
   /** Where a primary writes, or what a standby has replayed; the timeline of a standby may be an older one. */
   readonly position: WalPosition;
 }
@@ -16,6 +18,7 @@ interface IdentityRow {
   readonly systemId: string;
   readonly isInRecovery: boolean;
   readonly isReadOnly: boolean;
+  readonly isSynchronous: boolean;
   readonly timeline: number;
   readonly lsn: string;
 }
@@ -30,6 +33,8 @@ const identityQuery = `
   SELECT (SELECT system_identifier::text FROM pg_control_system()) AS "systemId",
     pg_is_in_recovery() AS "isInRecovery",
     current_setting('transaction_read_only') = 'on' AS "isReadOnly",
+    current_setting('synchronous_standby_names') <> ''
+      AND current_setting('synchronous_commit') IN ('on', 'remote_apply') AS "isSynchronous",
     CASE WHEN pg_is_in_recovery()
       THEN (SELECT GREATEST(c.timeline_id, r.min_recovery_end_timeline)
             FROM pg_control_checkpoint() c, pg_control_recovery() r)

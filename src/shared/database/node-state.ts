@@ -15,7 +15,13 @@ export type Observation =
 export type NodeState =
   /** Not asked yet, or under suspicion since the last answer. */
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'primary'; readonly position: WalPosition; readonly askedAtMs: number }
+  | {
+      readonly kind: 'primary';
+      readonly position: WalPosition;
+      readonly askedAtMs: number;
+      /** Whether what is committed there is on a standby, too. */
+      readonly isSynchronous: boolean;
+    }
   | { readonly kind: 'replica'; readonly position: WalPosition; readonly askedAtMs: number }
   /** Not in recovery, and yet it takes no writes. */
   | { readonly kind: 'read-only'; readonly timeline: number }

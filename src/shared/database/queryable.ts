@@ -26,6 +26,8 @@ export interface Transaction extends Queryable {
 export interface ReadOptions {
   /** What the caller has to see; without it, an answer may be as old as the limit for replicas allows. */
   readonly consistency?: Consistency;
+  /** Longest wait for a node that may answer. */
+  readonly waitMs?: number;
   /** Gives up: what runs is cut off, and its reason is thrown. */
   readonly signal?: AbortSignal;
 }

@@ -40,10 +40,10 @@ export class RoutedReader {
   }
 
   /** See `Database.read`. */
-  async read<T>(work: (db: Queryable) => Promise<T>, { consistency, signal }: ReadOptions): Promise<T> {
+  async read<T>(work: (db: Queryable) => Promise<T>, options: ReadOptions): Promise<T> {
     const endUse = this.#watch.beginUse();
     try {
-      return await this.#readSomewhere(work, consistency?.requirement ?? { kind: 'any' }, signal);
+      return await this.#readSomewhere(work, options);
     } finally {
       endUse();
     }
@@ -51,10 +51,10 @@ export class RoutedReader {
 
   async #readSomewhere<T>(
     work: (db: Queryable) => Promise<T>,
-    requirement: ReadRequirement,
-    signal: AbortSignal | undefined,
+    { consistency, waitMs = this.#settings.failoverWaitMs, signal }: ReadOptions,
   ): Promise<T> {
-    const deadlineMs = this.#clock.monotonicMs() + this.#settings.failoverWaitMs;
+    const requirement = consistency?.requirement ?? { kind: 'any' };
+    const deadlineMs = this.#clock.monotonicMs() + waitMs;
     const failed: string[] = [];
     let hasRenewed = false;
     for (;;) {

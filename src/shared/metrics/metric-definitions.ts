@@ -39,6 +39,27 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     help: 'Writes whose commit was never answered',
     labels: ['reason'],
   },
+  journal_entries: { kind: 'gauge', help: 'Writes in the journal, by state', labels: ['state'] },
+  journal_held_bytes: { kind: 'gauge', help: 'Bytes of the writes that the journal must not lose', labels: [] },
+  journal_file_bytes: { kind: 'gauge', help: 'Size of the journal on its disk', labels: [] },
+  journal_oldest_age_seconds: { kind: 'gauge', help: 'Age of the oldest queued write', labels: [] },
+  journal_accepting: { kind: 'gauge', help: '1 unless the journal is full or fails', labels: [] },
+  journal_drain_events_total: {
+    kind: 'counter',
+    help: 'What became of queued writes, and of the drain itself',
+    labels: ['event'],
+  },
+  journal_apply_seconds: { kind: 'histogram', help: 'Time to carry out a queued write', labels: [] },
+  journal_redriven_total: {
+    kind: 'counter',
+    help: 'Writes that a failover may have undone, and that were carried out again',
+    labels: [],
+  },
+  journal_unprotected_writes_total: {
+    kind: 'counter',
+    help: 'Writes that the journal could not keep until a standby had them',
+    labels: [],
+  },
   vault_secret_reads_total: {
     kind: 'counter',
     help: 'Secrets that were read, by where from',

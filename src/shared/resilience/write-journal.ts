@@ -2,6 +2,7 @@ import { OverloadedError, type ErrorSnapshot } from '../errors/app-error.js';
 import { JournalConnection } from './journal/journal-connection.js';
 import type {
   CommitPosition,
+  CommittedWrite,
   EntryPage,
   JournalEntry,
   NewEntry,
@@ -14,7 +15,13 @@ import {
   type StartEngine,
   type WriteJournalOptions,
 } from './journal/journal-options.js';
-import type { ListArguments, OperationOf, Operations, OperationType } from './journal/journal-protocol.js';
+import type {
+  ListArguments,
+  OperationOf,
+  Operations,
+  OperationType,
+  SealedWrite,
+} from './journal/journal-protocol.js';
 import { JournalThread } from './journal/journal-thread.js';
 import { toSealError } from './journal/refusal-error.js';
 import { StreamLanes } from './journal/stream-lanes.js';
@@ -70,6 +77,7 @@ export class WriteJournal {
    *   without a key; nothing was accepted
    * @throws {OverloadedError} if too many appends wait for the disk
    * @throws {ConflictError} `journal_entry_exists` if the id was taken before
+   * @throws {ClaimTakenError} if its claim was
    */
   async append(entry: NewEntry): Promise<void> {
     if (this.#pendingAppends >= this.#maxPendingAppends) {
@@ -83,9 +91,37 @@ export class WriteJournal {
     }
   }
 
+  /**
+   * Keeps a write that was committed already until it is confirmed; a failover that undoes it has it applied again
+   * (`redrive`). At most half of the room is given to such writes.
+   * @throws {DependencyUnavailableError} `journal_unavailable`, `journal_full`, or what the seal throws without a key
+   */
+  async retain(entry: NewEntry, { outcome, position }: CommittedWrite): Promise<void> {
+    const outcomeJson = JSON.stringify(outcome ?? null);
+    await this.#connection.track(async () => {
+      const sealed = await this.#sealPayload(entry);
+      await this.#connection.request({
+        type: 'retain',
+        ...toSealedWrite(entry, sealed),
+        outcomeJson,
+        position,
+      });
+    });
+  }
+
   /** Whether writes of the stream are queued or about to be: a new one then has to queue behind them. */
   hasQueued(stream: string): boolean {
     return this.#connection.hasQueued(stream) || this.#lanes.has(stream);
+  }
+
+  /** Whether nothing is queued or about to be. */
+  get isEmpty(): boolean {
+    return this.#connection.isEmpty && this.#lanes.isEmpty;
+  }
+
+  /** The entry that has taken the claim of this key. */
+  findClaimant(key: string): Promise<SealedEntry | undefined> {
+    return this.#submit({ type: 'claimant', key });
   }
 
   /** The oldest queued entries, in order, without those of the streams named. */
@@ -200,11 +236,10 @@ export class WriteJournal {
   }
 
   #store(entry: NewEntry): Promise<void> {
-    const { id, stream, summary } = entry;
     return this.#lanes.run(
-      stream,
+      entry.stream,
       () => this.#sealPayload(entry),
-      (sealed) => this.#connection.request({ type: 'append', id, stream, summary, sealed }),
+      (sealed) => this.#connection.request({ type: 'append', ...toSealedWrite(entry, sealed) }),
     );
   }
 
@@ -219,6 +254,10 @@ export class WriteJournal {
   #submit<Type extends OperationType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {
     return this.#connection.track(() => this.#connection.request(operation));
   }
+}
+
+function toSealedWrite({ id, stream, summary, claim }: NewEntry, sealed: string): SealedWrite {
+  return { id, stream, summary, claim, sealed };
 }
 
 /** Binds a payload to its entry, so that no ciphertext can be moved to another. */

@@ -7,6 +7,8 @@ export interface Principal {
   /** Stable name of the caller, written into the audit trail, e.g. `key:ops-berlin`. */
   readonly id: string;
   readonly role: Role;
+  /** Names the credential that was shown, where it can be looked up later: a hash, never the credential itself. */
+  readonly credential?: string;
 }
 
 /** Says who presents a bearer token. */

@@ -1,8 +1,9 @@
-import { DependencyUnavailableError, UnauthenticatedError } from '../errors/app-error.js';
+import { DependencyUnavailableError, ForbiddenError, UnauthenticatedError } from '../errors/app-error.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
-import type { Authenticator, Principal } from './authenticator.js';
+import { type Authenticator, hasRole, type Principal, type Role } from './authenticator.js';
 import {
   findKey,
+  isActive,
   parseApiKey,
   parseCallerRecord,
   type CallerRecord,
@@ -70,6 +71,21 @@ export class SecurityService implements Authenticator {
     return principal;
   }
 
+  /**
+   * Whether a caller may still do what it asked for a while ago, with the key it showed then.
+   * @throws {ForbiddenError} if the key is not active any more, or its caller has a lower role
+   * @throws {SecurityUnavailableError} if that cannot be decided
+   */
+  async confirm({ id, credential }: Principal, role: Role): Promise<void> {
+    const callerId = id.replace(/^key:/, '');
+    const { record } = this.#recall(callerId, validityMs) ?? (await this.#freshEnough(callerId));
+    const key = record?.keys.find(({ hash }) => hash === credential);
+    const isActiveNow = key !== undefined && isActive(key, this.#clock.now());
+    if (!record || !isActiveNow || !hasRole({ id, role: record.role }, role)) {
+      throw new ForbiddenError('The caller is no longer permitted to do this');
+    }
+  }
+
   async #freshEnough(id: string): Promise<Remembered> {
     const flight = this.#flights.get(id) ?? new SingleFlight<Remembered>();
     this.#flights.set(id, flight);
@@ -118,6 +134,6 @@ export class SecurityService implements Authenticator {
   #match({ id, secretHash }: PresentedKey, remembered: Remembered | undefined): Principal | undefined {
     const record = remembered?.record;
     const key = record && findKey(record, secretHash, this.#clock.now());
-    return key && { id: `key:${id}`, role: record.role };
+    return key && { id: `key:${id}`, role: record.role, credential: key.hash };
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Queryable } from '../../shared/database/queryable.js';
 
 /** Names one request of one caller. */
@@ -7,6 +8,15 @@ export interface IdempotencyKey {
   readonly key: string;
   /** What the request asks for, 32 bytes: the same key must always come with the same. */
   readonly fingerprint: Buffer;
+}
+
+/** No caller has this id. */
+const operationsPrincipal = 'operation';
+
+/** The key of a request that came without one: however often it is carried out, it has the effect of once. */
+export function operationKey(operationId: string): IdempotencyKey {
+  const fingerprint = createHash('sha256').update(operationId).digest();
+  return { principal: operationsPrincipal, key: operationId, fingerprint };
 }
 
 export interface RecordedRequest {

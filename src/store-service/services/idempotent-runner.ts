@@ -25,7 +25,8 @@ const sweepBatch = 1_000;
 /** Refusals that say something of the store's state, and so are part of the answer that a replay repeats. */
 const recordedKinds: readonly ErrorKind[] = ['conflict', 'not_found', 'precondition_failed'];
 
-type Outcome<T> =
+/** What came of a change. */
+export type Outcome<T> =
   | { readonly kind: 'succeeded'; readonly value: T }
   | { readonly kind: 'refused'; readonly error: ErrorSnapshot };
 
@@ -44,8 +45,14 @@ export class IdempotencyKeyReusedError extends AppError {
 /** What a change belongs to. */
 export interface RunContext {
   readonly consistency: Consistency;
-  /** Without a key, repeating the request makes the change again. */
-  readonly idempotencyKey?: IdempotencyKey;
+  readonly idempotencyKey: IdempotencyKey;
+  /** Longest wait for a primary. */
+  readonly waitMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Asked inside the transaction, before anything is done: what it throws ends it. */
+  readonly enter?: (() => Promise<void>) | undefined;
+  /** Writes down more of the outcome, in the same transaction. */
+  readonly record?: ((tx: Transaction, outcome: Outcome<unknown>) => Promise<void>) | undefined;
 }
 
 /** What came of a request, now or earlier under the same key. */
@@ -74,15 +81,14 @@ export class IdempotentRunner {
    * @throws {ConflictError} `idempotency_key_in_use` if that request is still running
    * @throws {ReplayedError} if that request was refused
    */
-  async run<T>(
-    { idempotencyKey: key, consistency }: RunContext,
-    work: (tx: Transaction) => Promise<T>,
-  ): Promise<RunResult<T>> {
-    if (!key) return { value: await this.#database.transaction(work, { consistency }), isReplay: false };
+  async run<T>(context: RunContext, work: (tx: Transaction) => Promise<T>): Promise<RunResult<T>> {
+    const { consistency, waitMs, signal } = context;
     // a repeated run finds the key of one that was committed after all
-    const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, key, work), {
+    const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, context, work), {
       consistency,
       isIdempotent: true,
+      ...(waitMs !== undefined && { waitMs }),
+      ...(signal && { signal }),
     });
     if (outcome.kind === 'succeeded') return { value: outcome.value, isReplay };
     throw isReplay ? new ReplayedError(outcome.error) : AppError.fromSnapshot(outcome.error);
@@ -102,17 +108,18 @@ export class IdempotentRunner {
 
   async #runOnce<T>(
     tx: Transaction,
-    key: IdempotencyKey,
+    { idempotencyKey: key, enter, record }: RunContext,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<{ outcome: Outcome<T>; isReplay: boolean }> {
+    await enter?.();
     const recorded = await this.#claim(tx, key);
-    if (recorded) {
-      if (!recorded.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
-      return { outcome: recorded.outcome as Outcome<T>, isReplay: true };
-    }
-    const outcome = await settle(() => tx.savepoint(() => work(tx)));
-    await recordOutcome(tx, key, outcome);
-    return { outcome, isReplay: false };
+    if (recorded && !recorded.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
+    const outcome = recorded
+      ? (recorded.outcome as Outcome<T>)
+      : await settle(() => tx.savepoint(() => work(tx)));
+    if (!recorded) await recordOutcome(tx, key, outcome);
+    await record?.(tx, outcome);
+    return { outcome, isReplay: recorded !== undefined };
   }
 
   async #claim(tx: Transaction, key: IdempotencyKey): Promise<RecordedRequest | undefined> {

@@ -1,22 +1,14 @@
-import { v7 as uuidv7 } from 'uuid';
 import type { Clock } from '../../shared/clock.js';
 import { canonicalJson } from '../../shared/encoding/canonical-json.js';
-import type { Consistency } from '../../shared/database/consistency.js';
 import type { Database, Transaction } from '../../shared/database/queryable.js';
 import type { Principal } from '../../shared/services/authenticator.js';
 import type { EncryptedField } from '../../shared/services/field-cipher.js';
+import type { OperationResult } from '../models/operation.js';
 import type { AuditAction } from '../models/audit-entry.js';
-import {
-  assertTransition,
-  type Contact,
-  type NewStore,
-  type ReplaceStore,
-  type Store,
-  type StoreFields,
-} from '../models/store.js';
+import { assertTransition, type Contact, type Store, type StoreFields } from '../models/store.js';
 import { diffStores } from '../models/store-diff.js';
+import type { StoreWrite } from '../models/store-write.js';
 import { appendAuditEntry } from '../repositories/audit-repository.js';
-import type { IdempotencyKey } from '../repositories/idempotency-repository.js';
 import {
   findStore,
   insertStore,
@@ -25,22 +17,17 @@ import {
   updateStore,
 } from '../repositories/store-repository.js';
 import type { ContactSeal } from './contact-seal.js';
-import type { IdempotentRunner } from './idempotent-runner.js';
+import type { IdempotentRunner, RunContext } from './idempotent-runner.js';
 import type { NotesSanitizer } from './notes-sanitizer.js';
-import {
-  assertIdentity,
-  assertVersion,
-  type ExpectedVersion,
-  StoreDecommissionedError,
-} from './store-guards.js';
+import { assertIdentity, assertVersion, StoreDecommissionedError } from './store-guards.js';
 import { StoreNotFoundError } from './store-queries.js';
 
-/** Who changes something, in which request, and under which key where one was given. */
-export interface CommandContext {
+/** Who changes something, in which request, and under which key. */
+export interface CommandContext extends RunContext {
   readonly principal: Principal;
   readonly requestId: string;
-  readonly consistency: Consistency;
-  readonly idempotencyKey?: IdempotencyKey;
+  /** When it is said to happen; now unless told. */
+  readonly at?: Date | undefined;
 }
 
 /** The fields of a store that callers write, as they are kept. */
@@ -74,11 +61,54 @@ export class StoreCommands {
     this.#clock = clock;
   }
 
-  /** @throws {StoreCodeTakenError} */
-  async create(input: NewStore, context: CommandContext): Promise<CommandResult> {
-    const id = uuidv7();
-    const now = this.#clock.now().toISOString();
+  /**
+   * Carries out a change that a caller waits for.
+   * - a creation makes the store with the id it brings; `store_code_taken` if there is one with its code
+   * - a replacement sets every field that callers write; a status may come along. Nothing changes, the version neither,
+   *   when the store is like that already
+   * - a decommissioned store stays as it is
+   * @throws {StoreCodeTakenError}
+   * @throws {StoreNotFoundError}
+   * @throws {PreconditionFailedError | ConflictError} `version_conflict` if the store has another version
+   * @throws {IllegalTransitionError}
+   */
+  async carryOut(write: StoreWrite, context: CommandContext): Promise<CommandResult> {
+    // before the change: afterwards nobody may be told that nothing was done, only because no key is at hand
+    const contactOf = await this.#contactToShow(write, context);
+    const { value, isReplay } = await this.#runner.run(context, await this.#prepare(write, context));
+    const { contact: sealed, ...store } = value;
+    const contact = sealed && !isReplay ? contactOf(sealed) : undefined;
+    return { store: contact ? { ...store, contact } : await this.#contacts.open(value), isReplay };
+  }
+
+  /**
+   * Carries out a change that nobody waits for; see `carryOut`.
+   * @returns what it led to, now or earlier
+   */
+  async carryOutUnseen(write: StoreWrite, context: CommandContext): Promise<OperationResult> {
+    const { value } = await this.#runner.run(context, await this.#prepare(write, context));
+    return { storeId: value.id, version: value.version };
+  }
+
+  /** The change as a transaction does it. What needs Vault is done here: a transaction never waits for it. */
+  #prepare(write: StoreWrite, context: CommandContext): Promise<(tx: Transaction) => Promise<SealedStore>> {
+    switch (write.kind) {
+      case 'store.create':
+        return this.#prepareCreation(write, context);
+      case 'store.replace':
+        return this.#prepareReplacement(write, context);
+      case 'store.decommission':
+        return Promise.resolve((tx) => this.#decommission(tx, write, context));
+    }
+  }
+
+  async #prepareCreation(
+    { storeId: id, input }: StoreWrite & { kind: 'store.create' },
+    context: CommandContext,
+  ): Promise<(tx: Transaction) => Promise<SealedStore>> {
     const { contact, ...fields } = await this.#normalise(input);
+    const sealed = contact && (await this.#contacts.seal(id, contact));
+    const now = this.#timeOf(context);
     const store: SealedStore = {
       ...fields,
       id,
@@ -88,108 +118,87 @@ export class StoreCommands {
       createdBy: context.principal.id,
       updatedAt: now,
       updatedBy: context.principal.id,
-      ...(contact && { contact: await this.#contacts.seal(id, contact) }),
+      ...(sealed && { contact: sealed }),
     };
-    return this.#run(
-      context,
-      async (tx) => {
-        await insertStore(tx, store);
-        await this.#audit(tx, 'store.created', undefined, store, context);
-        return store;
-      },
-      () => contact,
-    );
+    return async (tx) => {
+      await insertStore(tx, store);
+      await this.#audit(tx, 'store.created', undefined, store, context);
+      return store;
+    };
   }
 
-  /**
-   * Replaces every field that callers write; a status may come along. Nothing changes, the version neither, when the
-   * store is like that already.
-   * @throws {StoreNotFoundError}
-   * @throws {PreconditionFailedError | ConflictError} `version_conflict` if the store has another version
-   * @throws {IllegalTransitionError}
-   */
-  async replace(
-    id: string,
-    input: ReplaceStore,
-    expected: ExpectedVersion,
+  async #prepareReplacement(
+    { storeId, input, expected }: StoreWrite & { kind: 'store.replace' },
     context: CommandContext,
-  ): Promise<CommandResult> {
+  ): Promise<(tx: Transaction) => Promise<SealedStore>> {
     const { contact, id: saidId, code, version, status: wanted, ...fields } = await this.#normalise(input);
     const said = { ...(saidId !== undefined && { id: saidId }), ...(code !== undefined && { code }) };
-    const sealed = contact && (await this.#sealForReplacement(id, contact, context));
-    return this.#run(
-      context,
-      async (tx) => {
-        const current = await this.#lock(tx, id);
-        assertIdentity(current, said);
-        assertVersion(current.version, expected);
-        const status = wanted ?? current.status;
-        assertTransition(current.status, status);
-        const next = this.#advance(current, status, context, {
-          ...fields,
-          ...(sealed && { contact: sealed(current) }),
-        });
-        if (diffStores(current, next).length === 0) return current;
-        if (current.status === 'DECOMMISSIONED') throw new StoreDecommissionedError(id);
-        await updateStore(tx, next);
-        const action =
-          status !== current.status && status === 'DECOMMISSIONED'
-            ? 'store.decommissioned'
-            : 'store.replaced';
-        await this.#audit(tx, action, current, next, context);
-        return next;
-      },
-      () => contact,
-    );
+    const sealed = contact && (await this.#sealForReplacement(storeId, contact, context));
+    return async (tx) => {
+      const current = await this.#lock(tx, storeId);
+      assertIdentity(current, said);
+      assertVersion(current.version, expected);
+      const status = wanted ?? current.status;
+      assertTransition(current.status, status);
+      const next = this.#advance(current, status, context, {
+        ...fields,
+        ...(sealed && { contact: sealed(current) }),
+      });
+      if (diffStores(current, next).length === 0) return current;
+      if (current.status === 'DECOMMISSIONED') throw new StoreDecommissionedError(storeId);
+      await updateStore(tx, next);
+      const isClosing = status !== current.status && status === 'DECOMMISSIONED';
+      await this.#audit(tx, isClosing ? 'store.decommissioned' : 'store.replaced', current, next, context);
+      return next;
+    };
   }
 
-  /**
-   * Decommissions the store; one that is decommissioned already stays as it is.
-   * @throws {StoreNotFoundError}
-   * @throws {PreconditionFailedError} if the store has another version
-   */
-  async decommission(id: string, expected: ExpectedVersion, context: CommandContext): Promise<CommandResult> {
-    const openBefore = await this.#openContact(id, context);
-    return this.#run(
-      context,
-      async (tx) => {
-        const current = await this.#lock(tx, id);
-        if (current.status === 'DECOMMISSIONED') return current;
-        assertVersion(current.version, expected);
-        const next = this.#advance(current, 'DECOMMISSIONED', context, current);
-        await updateStore(tx, next);
-        await this.#audit(tx, 'store.decommissioned', current, next, context);
-        return next;
-      },
-      openBefore,
-    );
-  }
-
-  /**
-   * @param contactOf the contact in the clear, if it is at hand: after the commit nobody may be told that nothing was
-   *   done, only because the keys' service does not answer
-   */
-  async #run(
+  async #decommission(
+    tx: Transaction,
+    { storeId, expected }: StoreWrite & { kind: 'store.decommission' },
     context: CommandContext,
-    work: (tx: Transaction) => Promise<SealedStore>,
-    contactOf: (sealed: EncryptedField) => Contact | undefined,
-  ): Promise<CommandResult> {
-    const { value, isReplay } = await this.#runner.run(context, work);
-    const { contact: sealed, ...store } = value;
-    const contact = sealed && !isReplay ? contactOf(sealed) : undefined;
-    return { store: contact ? { ...store, contact } : await this.#contacts.open(value), isReplay };
+  ): Promise<SealedStore> {
+    const current = await this.#lock(tx, storeId);
+    if (current.status === 'DECOMMISSIONED') return current;
+    assertVersion(current.version, expected);
+    const next = this.#advance(current, 'DECOMMISSIONED', context, current);
+    await updateStore(tx, next);
+    await this.#audit(tx, 'store.decommissioned', current, next, context);
+    return next;
+  }
+
+  /** @returns the contact in the clear to a ciphertext, where it is at hand */
+  #contactToShow(
+    write: StoreWrite,
+    context: CommandContext,
+  ): Promise<(sealed: EncryptedField) => Contact | undefined> {
+    if (write.kind === 'store.decommission') return this.#openContact(write.storeId, context);
+    const { contact } = write.input;
+    return Promise.resolve(() => contact);
   }
 
   /** Opens the contact before a change that keeps it. */
   async #openContact(
     id: string,
-    { consistency }: CommandContext,
+    context: CommandContext,
   ): Promise<(sealed: EncryptedField) => Contact | undefined> {
-    const before = await this.#database.read((db) => findStore(db, id), { consistency });
+    const before = await this.#findBefore(id, context);
     const sealedBefore = before?.contact;
     if (!sealedBefore) return () => undefined;
     const contact = await this.#contacts.unseal(id, sealedBefore);
     return (sealed) => (canonicalJson(sealed) === canonicalJson(sealedBefore) ? contact : undefined);
+  }
+
+  #findBefore(id: string, { consistency, waitMs, signal }: CommandContext): Promise<SealedStore | undefined> {
+    return this.#database.read((db) => findStore(db, id), {
+      consistency,
+      ...(waitMs !== undefined && { waitMs }),
+      ...(signal && { signal }),
+    });
+  }
+
+  #timeOf({ at }: CommandContext): string {
+    return (at ?? this.#clock.now()).toISOString();
   }
 
   async #lock(tx: Transaction, id: string): Promise<SealedStore> {
@@ -205,7 +214,7 @@ export class StoreCommands {
     context: CommandContext,
     fields: SealedFields,
   ): SealedStore {
-    const clockTime = this.#clock.now().toISOString();
+    const clockTime = this.#timeOf(context);
     // clocks of several processes differ: a store's times must not run backwards all the same
     const now = clockTime > current.updatedAt ? clockTime : current.updatedAt;
     const activatedAt = status === 'ACTIVE' ? (current.activatedAt ?? now) : current.activatedAt;
@@ -243,10 +252,10 @@ export class StoreCommands {
   async #sealForReplacement(
     id: string,
     contact: Contact,
-    { consistency }: CommandContext,
+    context: CommandContext,
   ): Promise<(current: SealedStore) => EncryptedField> {
     const [before, fresh] = await Promise.all([
-      this.#database.read((db) => findStore(db, id), { consistency }),
+      this.#findBefore(id, context),
       this.#contacts.seal(id, contact),
     ]);
     if (!before?.contact) return () => fresh;

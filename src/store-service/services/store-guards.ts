@@ -4,12 +4,7 @@ import {
   PreconditionFailedError,
   ValidationError,
 } from '../../shared/errors/app-error.js';
-
-/** The versions that a caller takes a store to have, and where the caller said so. */
-export interface ExpectedVersion {
-  readonly source: 'header' | 'body';
-  readonly versions: readonly number[];
-}
+import type { ExpectedVersion } from '../models/store-write.js';
 
 /** A decommissioned store is a record: it can be read, but no longer changed. */
 export class StoreDecommissionedError extends ConflictError {

@@ -42,6 +42,11 @@ export class JournalConnection {
     return this.#failure;
   }
 
+  /** Whether anything is queued at all. */
+  get isEmpty(): boolean {
+    return this.#queuedStreams.size === 0;
+  }
+
   hasQueued(stream: string): boolean {
     return this.#queuedStreams.has(stream);
   }

@@ -17,6 +17,22 @@ export interface NewEntry {
   readonly summary: string;
   /** The write itself; never on disk but encrypted. */
   readonly payload: string;
+  /** Taken by one entry at a time, so that a repeated request finds the entry of the first. */
+  readonly claim?: Claim;
+}
+
+/** What makes two requests the same. */
+export interface Claim {
+  readonly key: string;
+  /** Stands for what is asked for: the same key must always come with the same. */
+  readonly fingerprint: string;
+}
+
+/** A write that the database has committed already, where a failover could still undo it. */
+export interface CommittedWrite {
+  /** As in `WriteJournal.markApplied`. */
+  readonly outcome: unknown;
+  readonly position: CommitPosition;
 }
 
 interface EntryFacts {

@@ -1,4 +1,5 @@
 import type {
+  Claim,
   CommitPosition,
   EntryPage,
   EntryState,
@@ -10,7 +11,8 @@ import type {
 
 /** Every operation of a journal's store: what it takes and what it answers. All of it can cross threads. */
 export interface Operations {
-  append: { args: { id: string; stream: string; summary: string; sealed: string }; result: undefined };
+  append: { args: SealedWrite; result: undefined };
+  retain: { args: SealedWrite & { outcomeJson: string; position: CommitPosition }; result: undefined };
   markApplied: {
     args: { id: string; outcomeJson: string; position: CommitPosition | undefined };
     result: undefined;
@@ -25,8 +27,18 @@ export interface Operations {
   forget: { args: { settledBeforeMs: number; limit: number }; result: number };
   next: { args: { limit: number; excludingStreams: readonly string[] }; result: SealedEntry[] };
   get: { args: { id: string }; result: SealedEntry | undefined };
+  claimant: { args: { key: string }; result: SealedEntry | undefined };
   list: { args: ListArguments; result: EntryPage };
   stats: { args: object; result: JournalCounts };
+}
+
+/** A write as it goes to the disk. */
+export interface SealedWrite {
+  readonly id: string;
+  readonly stream: string;
+  readonly summary: string;
+  readonly sealed: string;
+  readonly claim: Claim | undefined;
 }
 
 export interface ListArguments {
@@ -37,7 +49,7 @@ export interface ListArguments {
 }
 
 export type OperationType = keyof Operations;
-export type ReadType = 'next' | 'get' | 'list' | 'stats';
+export type ReadType = 'next' | 'get' | 'claimant' | 'list' | 'stats';
 export type WriteType = Exclude<OperationType, ReadType>;
 
 export type OperationOf<Type extends OperationType> = {
@@ -51,6 +63,8 @@ export type StorageFailure = 'disk_full' | 'io_error' | 'stopped';
 /** Why an operation was not carried out. */
 export type Refusal =
   | { readonly reason: 'duplicate' | 'missing' }
+  /** Another entry, `id`, has taken the claim. */
+  | { readonly reason: 'claimed'; readonly id: string; readonly isSame: boolean }
   | { readonly reason: 'wrong_state'; readonly state: EntryState }
   | { readonly reason: 'full'; readonly limit: JournalLimit }
   | { readonly reason: 'unavailable'; readonly failure: StorageFailure; readonly detail: string };

@@ -16,6 +16,7 @@ export class JournalReads {
   readonly #holdings;
   readonly #next;
   readonly #one;
+  readonly #claimant;
   readonly #isQueued;
 
   constructor(database: DatabaseSync, limits: JournalLimits) {
@@ -31,6 +32,7 @@ export class JournalReads {
       WHERE state = 'queued' AND sequence <= ? AND stream NOT IN (SELECT value FROM json_each(?))
       ORDER BY sequence LIMIT ?`);
     this.#one = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE id = ?`);
+    this.#claimant = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE claim = ? AND sequence <= ?`);
     this.#isQueued = database.prepare(`SELECT 1 FROM entry WHERE state = 'queued' AND stream = ? LIMIT 1`);
   }
 
@@ -45,6 +47,10 @@ export class JournalReads {
       case 'get': {
         const entry = this.find(read.id);
         return entry && entry.sequence <= hiddenAfter ? entry : undefined;
+      }
+      case 'claimant': {
+        const row = this.#claimant.get(read.key, hiddenAfter) as EntryRow | undefined;
+        return row && toSealedEntry(row);
       }
       case 'list':
         return this.#list(read, hiddenAfter);
@@ -64,6 +70,14 @@ export class JournalReads {
     if (held.oldestMs !== null && nowMs - held.oldestMs > this.#limits.maxAgeMs) return 'age';
     if (held.entries >= this.#limits.maxEntries) return 'entries';
     if (held.bytes + bytes > this.#limits.maxBytes) return 'bytes';
+    return undefined;
+  }
+
+  /** The same for an entry that is only retained: half of the room is for writes that wait. */
+  findLimitForRetained(bytes: number): JournalLimit | undefined {
+    const held = this.#held();
+    if (held.entries >= this.#limits.maxEntries / 2) return 'entries';
+    if (held.bytes + bytes > this.#limits.maxBytes / 2) return 'bytes';
     return undefined;
   }
 

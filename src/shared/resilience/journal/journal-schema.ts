@@ -21,6 +21,9 @@ const migrations: readonly string[] = [
     result      TEXT,
     timeline    INTEGER,
     lsn         INTEGER,
+    claim       TEXT UNIQUE,
+    fingerprint TEXT,
+    is_retained INTEGER NOT NULL DEFAULT 0,
     CHECK (state NOT IN ('queued', 'parked') OR sealed IS NOT NULL),
     CHECK ((state = 'queued') = (settled_ms IS NULL))
   ) STRICT;

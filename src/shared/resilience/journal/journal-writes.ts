@@ -1,6 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { EntryState } from './journal-entry.js';
-import type { Answer, DisownedAppend, OperationOf, Refusal, WriteType } from './journal-protocol.js';
+import type { CommitPosition, EntryState } from './journal-entry.js';
+import type {
+  Answer,
+  DisownedAppend,
+  OperationOf,
+  Refusal,
+  SealedWrite,
+  WriteType,
+} from './journal-protocol.js';
 import type { JournalReads } from './journal-reads.ts';
 
 /** What an entry takes beside its texts, roughly: numbers, and its slots in the indexes. */
@@ -10,11 +17,14 @@ const entryOverheadBytes = 256;
 export class JournalWrites {
   readonly #reads: JournalReads;
   readonly #insert;
+  readonly #claimant;
+  readonly #retain;
   readonly #locate;
   readonly #apply;
   readonly #settle;
   readonly #countAttempt;
   readonly #requeue;
+  readonly #release;
   readonly #confirm;
   readonly #delete;
   readonly #forget;
@@ -25,7 +35,14 @@ export class JournalWrites {
   constructor(database: DatabaseSync, reads: JournalReads) {
     this.#reads = reads;
     this.#insert = database.prepare(`
-      INSERT INTO entry (id, stream, summary, sealed, bytes, accepted_ms, queued_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`);
+      INSERT INTO entry (id, stream, summary, sealed, claim, fingerprint, bytes, accepted_ms, queued_ms)
+      VALUES (:id, :stream, :summary, :sealed, :claim, :fingerprint, :bytes, :now, :now)`);
+    this.#claimant = database.prepare('SELECT id, fingerprint FROM entry WHERE claim = ?');
+    this.#retain = database.prepare(`
+      INSERT INTO entry (id, stream, summary, sealed, claim, fingerprint, bytes, accepted_ms, queued_ms, is_retained,
+        state, settled_ms, result, timeline, lsn)
+      VALUES (:id, :stream, :summary, :sealed, :claim, :fingerprint, :bytes, :now, :now, 1,
+        'applied', :now, :outcome, :timeline, :lsn)`);
     this.#locate = database.prepare(
       'SELECT state, stream, sealed IS NOT NULL AS isHeld FROM entry WHERE id = ?',
     );
@@ -43,8 +60,12 @@ export class JournalWrites {
     );
     this.#requeue = database.prepare(`
       UPDATE entry SET state = 'queued', queued_ms = ?, settled_ms = NULL, result = NULL, timeline = NULL, lsn = NULL,
-        attempts = 0
+        attempts = 0, is_retained = 0
       WHERE id = ?`);
+    // nobody asks for what became of a write that was answered when it was made
+    this.#release = database.prepare(`
+      DELETE FROM entry
+      WHERE state = 'applied' AND sealed IS NOT NULL AND is_retained = 1 AND timeline = ? AND lsn <= ?`);
     this.#confirm = database.prepare(`
       UPDATE entry SET sealed = NULL WHERE state = 'applied' AND sealed IS NOT NULL AND timeline = ? AND lsn <= ?`);
     this.#delete = database.prepare('DELETE FROM entry WHERE id = ?');
@@ -76,6 +97,8 @@ export class JournalWrites {
     switch (write.type) {
       case 'append':
         return this.#append(write, nowMs);
+      case 'retain':
+        return this.#keep(write, nowMs);
       case 'markApplied':
         return this.#change(write.id, ['queued'], () => {
           const { timeline = null, lsn = null } = write.position ?? {};
@@ -102,7 +125,7 @@ export class JournalWrites {
           return copy;
         });
       case 'confirm':
-        return done(Number(this.#confirm.run(write.upTo.timeline, write.upTo.lsn).changes));
+        return done(this.#confirmUpTo(write.upTo));
       case 'redrive':
         return done(write.ids.filter((id) => this.#redrive(id, nowMs)).length);
       case 'forget':
@@ -111,16 +134,39 @@ export class JournalWrites {
   }
 
   /** Looking first is no race here: the file is ours alone, and one transaction holds the look and the insert. */
-  #append({ id, stream, summary, sealed }: OperationOf<'append'>, nowMs: number): Answer {
-    if (this.#locate.get(id)) return refused({ reason: 'duplicate' });
-    const bytes =
-      entryOverheadBytes +
-      [id, stream, summary, sealed].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  #append({ type: _, ...write }: OperationOf<'append'>, nowMs: number): Answer {
+    const taken = this.#findTaken(write);
+    if (taken) return refused(taken);
+    const bytes = bytesOf(write);
     const limit = this.#reads.findLimit(bytes, nowMs);
     if (limit) return refused({ reason: 'full', limit });
-    this.#insert.run(id, stream, summary, sealed, bytes, nowMs, nowMs);
-    this.#touched.add(stream);
+    this.#insert.run({ ...columnsOf(write), bytes, now: nowMs });
+    this.#touched.add(write.stream);
     return done(undefined);
+  }
+
+  /** What is retained must leave room for what has nowhere else to go. */
+  #keep({ type: _, outcomeJson, position, ...write }: OperationOf<'retain'>, nowMs: number): Answer {
+    const taken = this.#findTaken(write);
+    if (taken) return refused(taken);
+    const bytes = bytesOf(write);
+    const limit = this.#reads.findLimitForRetained(bytes);
+    if (limit) return refused({ reason: 'full', limit });
+    this.#retain.run({ ...columnsOf(write), bytes, now: nowMs, outcome: outcomeJson, ...position });
+    return done(undefined);
+  }
+
+  #findTaken({ id, claim }: SealedWrite): Refusal | undefined {
+    if (this.#locate.get(id)) return { reason: 'duplicate' };
+    const claimant = claim && this.#claimant.get(claim.key);
+    if (!claimant) return undefined;
+    const isSame = claimant['fingerprint'] === claim.fingerprint;
+    return { reason: 'claimed', id: String(claimant['id']), isSame };
+  }
+
+  #confirmUpTo({ timeline, lsn }: CommitPosition): number {
+    const released = this.#release.run(timeline, lsn).changes;
+    return Number(released) + Number(this.#confirm.run(timeline, lsn).changes);
   }
 
   #redrive(id: string, nowMs: number): boolean {
@@ -139,6 +185,22 @@ export class JournalWrites {
     this.#touched.add(String(row['stream']));
     return done(change());
   }
+}
+
+function bytesOf({ id, stream, summary, sealed, claim }: SealedWrite): number {
+  const texts = [id, stream, summary, sealed, claim?.key ?? '', claim?.fingerprint ?? ''];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), entryOverheadBytes);
+}
+
+function columnsOf({ id, stream, summary, sealed, claim }: SealedWrite): Record<string, string | null> {
+  return {
+    id,
+    stream,
+    summary,
+    sealed,
+    claim: claim?.key ?? null,
+    fingerprint: claim?.fingerprint ?? null,
+  };
 }
 
 function done(value: unknown): Answer {

@@ -21,11 +21,25 @@ const failureMessages: Readonly<Record<StorageFailure, string>> = {
   stopped: 'The write journal is stopped',
 };
 
+/** An entry was made for the same claim before. */
+export class ClaimTakenError extends ConflictError {
+  constructor(
+    /** That entry. */
+    readonly entryId: string,
+    /** Whether its fingerprint is the same, too. */
+    readonly isSame: boolean,
+  ) {
+    super('journal_entry_exists', `The journal has taken this request before, as ${entryId}`);
+  }
+}
+
 /** What a caller is told; the storage's own words are in the cause, which is logged and never shown. */
 export function toJournalError(id: string, refusal: Refusal): AppError {
   switch (refusal.reason) {
     case 'duplicate':
       return new ConflictError('journal_entry_exists', `The journal has taken ${id} before`);
+    case 'claimed':
+      return new ClaimTakenError(refusal.id, refusal.isSame);
     case 'missing':
       return new NotFoundError('journal_entry_not_found', `The journal has no entry ${id}`);
     case 'wrong_state':

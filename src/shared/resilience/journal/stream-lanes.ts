@@ -7,6 +7,10 @@ interface Lane {
 export class StreamLanes {
   readonly #lanes = new Map<string, Lane>();
 
+  get isEmpty(): boolean {
+    return this.#lanes.size === 0;
+  }
+
   has(stream: string): boolean {
     return this.#lanes.has(stream);
   }

@@ -1,0 +1,104 @@
+import type { Logger } from '../logging/logger.js';
+import type { Metrics } from '../metrics/metrics.js';
+import type { TimerClock } from '../timer-clock.js';
+import type { DrainEvent } from './journal/drain-options.js';
+import type { WriteJournal } from './write-journal.js';
+
+type Listener = (event: DrainEvent) => void;
+
+const reportIntervalMs = 5_000;
+
+/** Writes what becomes of queued writes to the log; payloads never. */
+export function logDrainEvents(logger: Logger): Listener {
+  return (event) => {
+    switch (event.type) {
+      case 'applied':
+      case 'refused':
+        logger.info(`A queued write was ${event.type}`, {
+          'operation.id': event.entry.id,
+          'event.duration_ms': Math.round(event.durationMs),
+        });
+        return;
+      case 'attempt_failed':
+        logger.warn('A queued write failed and is tried again', {
+          'operation.id': event.entry.id,
+          attempts: event.attempts,
+          error: event.error,
+        });
+        return;
+      case 'parked':
+        logger.error('A queued write was parked: somebody has to look at it', {
+          'operation.id': event.entry.id,
+          'event.reason': event.reason,
+        });
+        return;
+      case 'vanished':
+        logger.warn('A queued write was settled by somebody else', { 'operation.id': event.entry.id });
+        return;
+      case 'abandoned':
+        logger.warn('A queued write was left alone: it is carried out after the next start', {
+          'operation.id': event.entry.id,
+        });
+        return;
+      case 'unavailable':
+        logger.warn('Queued writes wait', {
+          error: event.error,
+          failures: event.failures,
+          'retry.in_ms': Math.round(event.retryInMs),
+        });
+        return;
+      case 'emptied':
+        logger.debug('No write is queued any more');
+        return;
+      default:
+        return unreachable(event);
+    }
+  };
+}
+
+/** Turns what becomes of queued writes into measurements. */
+export function measureDrainEvents(metrics: Metrics): Listener {
+  return (event) => {
+    metrics.count('journal_drain_events_total', { event: event.type });
+    if (event.type === 'applied') metrics.observe('journal_apply_seconds', event.durationMs / 1_000);
+  };
+}
+
+/**
+ * Measures every few seconds what the journal holds.
+ * @returns ends it
+ */
+export function reportJournal(
+  journal: Pick<WriteJournal, 'stats'>,
+  logger: Logger,
+  metrics: Metrics,
+  clock: TimerClock,
+): () => void {
+  let cancel = (): void => undefined;
+  let isStopped = false;
+  const report = async (): Promise<void> => {
+    try {
+      const stats = await journal.stats();
+      for (const state of ['queued', 'parked', 'unconfirmed', 'settled'] as const) {
+        metrics.gauge('journal_entries', stats[state], { state });
+      }
+      metrics.gauge('journal_held_bytes', stats.bytes);
+      metrics.gauge('journal_file_bytes', stats.fileBytes);
+      metrics.gauge('journal_oldest_age_seconds', stats.oldestAgeMs / 1_000);
+      metrics.gauge('journal_accepting', stats.fullBy || stats.failure ? 0 : 1);
+    } catch (error) {
+      metrics.gauge('journal_accepting', 0);
+      if (!isStopped) logger.error('The write journal cannot be read', { error });
+    }
+    if (!isStopped) cancel = clock.after(reportIntervalMs, () => void report());
+  };
+  void report();
+  return () => {
+    isStopped = true;
+    cancel();
+  };
+}
+
+function unreachable(event: never): never {
+  throw new Error(`Unexpected event ${JSON.stringify(event)}`);
+}

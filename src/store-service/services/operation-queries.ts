@@ -1,0 +1,40 @@
+import type { Consistency } from '../../shared/database/consistency.js';
+import type { Database } from '../../shared/database/queryable.js';
+import { NotFoundError } from '../../shared/errors/app-error.js';
+import type { Operation } from '../models/operation.js';
+import { findOperation } from '../repositories/operation-repository.js';
+import type { WriteQueue } from './write-queue/write-queue.js';
+
+export class OperationNotFoundError extends NotFoundError {
+  constructor(id: string) {
+    super('operation_not_found', `There is no operation with the id ${id}, or another instance holds it`);
+  }
+}
+
+/** Whatever a replica lacks, the primary has. */
+const latest: Consistency = { requirement: { kind: 'latest' }, wrote: () => undefined };
+
+/** Reads operations: from the journal of this instance, else from the database. */
+export class OperationQueries {
+  readonly #database: Database;
+  readonly #queue: Pick<WriteQueue, 'awaitEnd'>;
+
+  constructor(database: Database, queue: Pick<WriteQueue, 'awaitEnd'>) {
+    this.#database = database;
+    this.#queue = queue;
+  }
+
+  /**
+   * @param waitMs how long to wait for the end of one that is queued here
+   * @throws {OperationNotFoundError}
+   * @throws {DependencyUnavailableError} if it is not here, and the database cannot be asked
+   */
+  async get(id: string, waitMs: number, signal?: AbortSignal): Promise<Operation> {
+    const operation =
+      (await this.#queue.awaitEnd(id, waitMs, signal)) ??
+      (await this.#database.read((db) => findOperation(db, id))) ??
+      (await this.#database.read((db) => findOperation(db, id), { consistency: latest }));
+    if (!operation) throw new OperationNotFoundError(id);
+    return operation;
+  }
+}

@@ -1,0 +1,129 @@
+import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
+import type { CommitPosition } from '../../../shared/resilience/journal/journal-entry.js';
+import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
+import type { CancelTask, TimerClock } from '../../../shared/timer-clock.js';
+import { toCommitPosition } from './write-replay.js';
+
+export interface CommitKeeperOptions {
+  readonly journal: Pick<WriteJournal, 'confirm' | 'redrive' | 'stats'>;
+  readonly replication: () => ReplicationStatus;
+  readonly clock: TimerClock;
+  /** Told how many writes a failover may have undone. */
+  readonly onRedriven: (count: number) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** How often it is looked whether standbys have what was committed. */
+const confirmIntervalMs = 1_000;
+
+/**
+ * Watches over writes that are committed and that a failover could still undo: forgets them once every standby has
+ * them, and on a new timeline has all others carried out again. Those that outlived the failover are recognised then.
+ */
+export class CommitKeeper {
+  readonly #options: CommitKeeperOptions;
+  #timeline = 0;
+  /** While what a failover may have undone is still being queued. */
+  #redriving: Promise<void> | undefined;
+  #isRedriveDue = false;
+  /** What lies behind it is known to be confirmed. */
+  #confirmedLsn = -1;
+  #mayHoldMore = true;
+  #cancelTimer: CancelTask = () => undefined;
+  #isStopped = false;
+
+  constructor(options: CommitKeeperOptions) {
+    this.#options = options;
+    this.#schedule();
+  }
+
+  /** Looks at what replication says now. To be called, without delay, whenever the cluster has a new state. */
+  learn(): void {
+    const status = this.#options.replication();
+    if (status.kind === 'unknown' || status.timeline <= this.#timeline) return;
+    this.#timeline = status.timeline;
+    this.#confirmedLsn = -1;
+    this.#isRedriveDue = true;
+    this.#redrive();
+  }
+
+  /** Something was committed that is not confirmed. */
+  notice(): void {
+    this.#mayHoldMore = true;
+  }
+
+  /** Resolves when everything that the last failover may have undone is in the queue again, if the disk allows. */
+  async settled(): Promise<void> {
+    await this.#redriving;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelTimer();
+  }
+
+  #redrive(): void {
+    this.#redriving ??= this.#queueUndone().finally(() => {
+      this.#redriving = undefined;
+    });
+  }
+
+  async #queueUndone(): Promise<void> {
+    const { journal, onRedriven, onFailure } = this.#options;
+    while (this.#isRedriveDue) {
+      const timeline = this.#timeline;
+      try {
+        const count = await journal.redrive(
+          (entry) => entry.state === 'applied' && (entry.position?.timeline ?? 0) < timeline,
+        );
+        this.#isRedriveDue = timeline !== this.#timeline;
+        if (count > 0) onRedriven(count);
+      } catch (error) {
+        // it stays due, and nothing is confirmed before
+        onFailure(error);
+        return;
+      }
+    }
+  }
+
+  #schedule(): void {
+    this.#cancelTimer = this.#options.clock.after(confirmIntervalMs, () => {
+      void this.#look().finally(() => {
+        if (!this.#isStopped) this.#schedule();
+      });
+    });
+  }
+
+  async #look(): Promise<void> {
+    this.learn();
+    if (this.#isRedriveDue) this.#redrive();
+    await this.#redriving;
+    const upTo = this.#safePosition();
+    if (this.#isRedriveDue || !upTo || !this.#mayHoldMore || upTo.lsn <= this.#confirmedLsn) return;
+    const { journal, onFailure } = this.#options;
+    try {
+      this.#mayHoldMore = false;
+      await journal.confirm(upTo);
+      this.#confirmedLsn = upTo.lsn;
+      // what was noticed meanwhile counts as well
+      this.#mayHoldMore ||= (await journal.stats()).unconfirmed > 0;
+    } catch (error) {
+      this.#mayHoldMore = true;
+      onFailure(error);
+    }
+  }
+
+  /** Up to where no failover takes anything away. */
+  #safePosition(): CommitPosition | undefined {
+    const status = this.#options.replication();
+    switch (status.kind) {
+      case 'unknown':
+        return undefined;
+      case 'asynchronous':
+        return status.replayed && toCommitPosition(status.replayed);
+      case 'none':
+      case 'synchronous':
+        return { timeline: status.timeline, lsn: Number.MAX_SAFE_INTEGER };
+    }
+  }
+}

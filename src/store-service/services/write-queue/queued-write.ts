@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import type { ErrorSnapshot } from '../../../shared/errors/app-error.js';
+import type { JournalEntry, NewEntry } from '../../../shared/resilience/journal/journal-entry.js';
+import type { Principal } from '../../../shared/services/authenticator.js';
+import type { FinishedOperation } from '../../repositories/operation-repository.js';
+import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
+import type { Operation, OperationFate, OperationResult } from '../../models/operation.js';
+import type { StoreWrite, StoreWriteKind } from '../../models/store-write.js';
+
+/** A write as the journal keeps it, with everything that is needed to carry it out later. */
+export interface QueuedWrite {
+  readonly operationId: string;
+  readonly write: StoreWrite;
+  readonly principal: Principal;
+  readonly requestId: string;
+  /** The caller's, where one was given; then a repeated request finds this one. */
+  readonly idempotencyKey: IdempotencyKey | undefined;
+  /** When it was made, for a write that was answered already; otherwise it is made when it is carried out. */
+  readonly madeAt: Date | undefined;
+}
+
+/** What lists show of an entry; in the clear, so without personal data. */
+interface Summary {
+  readonly kind: StoreWriteKind;
+  readonly acceptedBy: string;
+}
+
+type Serialised = Omit<QueuedWrite, 'operationId' | 'idempotencyKey' | 'madeAt'> & {
+  readonly idempotencyKey?: Omit<IdempotencyKey, 'fingerprint'> & { readonly fingerprint: string };
+  readonly madeAt?: string;
+};
+
+/** Writes to one store are carried out in their order. */
+export function toNewEntry(queued: QueuedWrite): NewEntry {
+  const { operationId, write, principal, requestId, idempotencyKey, madeAt } = queued;
+  const summary: Summary = { kind: write.kind, acceptedBy: principal.id };
+  const fingerprint = idempotencyKey?.fingerprint.toString('base64') ?? '';
+  const payload: Serialised = {
+    write,
+    principal,
+    requestId,
+    ...(idempotencyKey && { idempotencyKey: { ...idempotencyKey, fingerprint } }),
+    ...(madeAt && { madeAt: madeAt.toISOString() }),
+  };
+  return {
+    id: operationId,
+    stream: write.storeId,
+    summary: JSON.stringify(summary),
+    payload: JSON.stringify(payload),
+    ...(idempotencyKey && { claim: { key: claimKeyOf(idempotencyKey), fingerprint } }),
+  };
+}
+
+export function parseQueuedWrite(operationId: string, payload: string): QueuedWrite {
+  const { idempotencyKey, madeAt, ...rest } = JSON.parse(payload) as Serialised;
+  return {
+    ...rest,
+    operationId,
+    idempotencyKey: idempotencyKey && {
+      ...idempotencyKey,
+      fingerprint: Buffer.from(idempotencyKey.fingerprint, 'base64'),
+    },
+    madeAt: madeAt === undefined ? undefined : new Date(madeAt),
+  };
+}
+
+/** The journal's name for an idempotency key: of a fixed length, whatever characters the key has. */
+export function claimKeyOf({ principal, key }: IdempotencyKey): string {
+  return createHash('sha256')
+    .update(JSON.stringify([principal, key]))
+    .digest('base64');
+}
+
+/** The operation that an entry of the journal stands for. */
+export function toOperation(entry: JournalEntry): Operation {
+  const { kind, acceptedBy } = JSON.parse(entry.summary) as Summary;
+  const fate = fateOf(entry);
+  return {
+    id: entry.id,
+    kind,
+    storeId: fate.status === 'SUCCEEDED' ? fate.result.storeId : entry.stream,
+    acceptedAt: entry.acceptedAt,
+    acceptedBy,
+    attempts: entry.attempts,
+    durability: 'journal',
+    ...fate,
+  };
+}
+
+/** What is written into the database of an operation that has come to its end. */
+export function finishedOperation(
+  entry: JournalEntry,
+  finishedAt: Date,
+  end: { readonly result: OperationResult } | { readonly error: ErrorSnapshot },
+): FinishedOperation {
+  const { kind, acceptedBy } = JSON.parse(entry.summary) as Summary;
+  const facts = {
+    id: entry.id,
+    kind,
+    acceptedAt: entry.acceptedAt,
+    acceptedBy,
+    attempts: entry.attempts,
+    durability: 'database',
+    finishedAt,
+  } as const;
+  return 'result' in end
+    ? { ...facts, storeId: end.result.storeId, status: 'SUCCEEDED', result: end.result }
+    : { ...facts, storeId: entry.stream, status: 'FAILED', error: end.error };
+}
+
+function fateOf(entry: JournalEntry): OperationFate {
+  switch (entry.state) {
+    case 'queued':
+      return { status: 'QUEUED' };
+    case 'applied':
+      return {
+        status: 'SUCCEEDED',
+        finishedAt: entry.settledAt,
+        result: entry.outcome as OperationResult,
+      };
+    case 'refused':
+      return { status: 'FAILED', finishedAt: entry.settledAt, error: entry.error };
+    case 'parked':
+      return { status: 'PARKED', finishedAt: entry.settledAt, reason: entry.reason };
+  }
+}

@@ -1,0 +1,125 @@
+import type { Clock } from '../../../shared/clock.js';
+import type { Consistency } from '../../../shared/database/consistency.js';
+import type { Database, Transaction } from '../../../shared/database/queryable.js';
+import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
+import type { WalPosition } from '../../../shared/database/wal-position.js';
+import { AppError } from '../../../shared/errors/app-error.js';
+import { isUnavailable } from '../../../shared/resilience/journal/entry-attempt.js';
+import type { ApplyResult } from '../../../shared/resilience/journal/drain-options.js';
+import type { CommitPosition, SealedEntry } from '../../../shared/resilience/journal/journal-entry.js';
+import type { Principal, Role } from '../../../shared/services/authenticator.js';
+import type { OperationResult } from '../../models/operation.js';
+import { operationKey } from '../../repositories/idempotency-repository.js';
+import { insertOperation } from '../../repositories/operation-repository.js';
+import type { Outcome } from '../idempotent-runner.js';
+import type { StoreCommands } from '../store-commands.js';
+import { finishedOperation, parseQueuedWrite } from './queued-write.js';
+
+/** Says whether a caller may still do what was asked for a while ago. */
+export interface Authority {
+  /**
+   * @throws {ForbiddenError} if not
+   * @throws {DependencyUnavailableError} if that cannot be decided
+   */
+  confirm(principal: Principal, role: Role): Promise<void>;
+}
+
+export interface WriteReplayDependencies {
+  readonly commands: Pick<StoreCommands, 'carryOutUnseen'>;
+  readonly database: Database;
+  readonly authority: Authority;
+  readonly replication: () => ReplicationStatus;
+  readonly clock: Clock;
+}
+
+/** How long a replay waits for a primary: the drain itself waits better. */
+const waitMs = 1_000;
+
+/**
+ * Carries out writes from the journal, once each: everything is checked again, and the operation is recorded in the
+ * transaction of the write itself, for every instance to see.
+ */
+export class WriteReplay {
+  readonly #parts: WriteReplayDependencies;
+
+  constructor(parts: WriteReplayDependencies) {
+    this.#parts = parts;
+  }
+
+  /** See `ApplyEntry`. */
+  async apply(entry: SealedEntry, payload: string, signal: AbortSignal): Promise<ApplyResult> {
+    const { authority } = this.#parts;
+    const queued = parseQueuedWrite(entry.id, payload);
+    try {
+      await authority.confirm(queued.principal, 'operator');
+      return await this.#carryOut(entry, queued, signal);
+    } catch (error) {
+      if (!(error instanceof AppError) || isUnavailable(error)) throw error;
+      await this.#recordRefusal(entry, error, signal);
+      return { kind: 'refused', error: error.toSnapshot() };
+    }
+  }
+
+  async #carryOut(
+    entry: SealedEntry,
+    { write, principal, requestId, idempotencyKey, madeAt }: ReturnType<typeof parseQueuedWrite>,
+    signal: AbortSignal,
+  ): Promise<ApplyResult> {
+    const commit = new CommitWitness();
+    const outcome = await this.#parts.commands.carryOutUnseen(write, {
+      principal,
+      requestId,
+      at: madeAt,
+      consistency: commit,
+      idempotencyKey: idempotencyKey ?? operationKey(entry.id),
+      waitMs,
+      signal,
+      record: (tx, made) => this.#record(tx, entry, made),
+    });
+    const position = this.#unsafePosition(commit.position);
+    return { kind: 'applied', outcome, ...(position && { position }) };
+  }
+
+  async #record(tx: Transaction, entry: SealedEntry, outcome: Outcome<unknown>): Promise<void> {
+    const end = outcome.kind === 'succeeded' ? { result: toResult(outcome.value) } : { error: outcome.error };
+    await insertOperation(tx, finishedOperation(entry, this.#parts.clock.now(), end));
+  }
+
+  async #recordRefusal(entry: SealedEntry, error: AppError, signal: AbortSignal): Promise<void> {
+    const operation = finishedOperation(entry, this.#parts.clock.now(), { error: error.toSnapshot() });
+    await this.#parts.database.transaction((tx) => insertOperation(tx, operation), {
+      isIdempotent: true,
+      waitMs,
+      signal,
+    });
+  }
+
+  /** Where the commit lies, unless it is safe there. */
+  #unsafePosition(position: WalPosition | undefined): CommitPosition | undefined {
+    const { kind } = this.#parts.replication();
+    if (kind === 'synchronous' || kind === 'none') return undefined;
+    // a commit whose place is not known is confirmed by none: it is carried out again on the next timeline
+    return position ? toCommitPosition(position) : { timeline: 0, lsn: Number.MAX_SAFE_INTEGER };
+  }
+}
+
+/** Learns where a commit lies. */
+export class CommitWitness implements Consistency {
+  readonly requirement = { kind: 'any' } as const;
+  position: WalPosition | undefined;
+
+  wrote(position: WalPosition | undefined): void {
+    this.position = position;
+  }
+}
+
+/** Positions are counted in bytes: 2^53 of them are 9 petabytes of log. */
+export function toCommitPosition({ timeline, lsn }: WalPosition): CommitPosition {
+  return { timeline, lsn: Number(lsn) };
+}
+
+/** What a run of `StoreCommands` leaves. */
+function toResult(value: unknown): OperationResult {
+  const { id, version } = value as { readonly id: string; readonly version: number };
+  return { storeId: id, version };
+}

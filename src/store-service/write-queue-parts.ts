@@ -1,0 +1,119 @@
+import type { JournalConfig } from '../shared/config/config.js';
+import type { ConnectionManager } from '../shared/database/connection-manager.js';
+import { replicationOf } from '../shared/database/replication-status.js';
+import type { Logger } from '../shared/logging/logger.js';
+import type { Metrics } from '../shared/metrics/metrics.js';
+import type { Releasers } from '../shared/releasers.js';
+import { JournalDrainer } from '../shared/resilience/journal-drainer.js';
+import type { PayloadSeal } from '../shared/resilience/journal/journal-options.js';
+import { logDrainEvents, measureDrainEvents, reportJournal } from '../shared/resilience/journal-reporting.js';
+import { WriteJournal } from '../shared/resilience/write-journal.js';
+import type { EncryptedField, FieldCipher } from '../shared/services/field-cipher.js';
+import { systemTimerClock } from '../shared/timer-clock.js';
+import type { StoreCommands } from './services/store-commands.js';
+import { CommitKeeper } from './services/write-queue/commit-keeper.js';
+import { DurableWrites } from './services/write-queue/durable-writes.js';
+import { type Authority, WriteReplay } from './services/write-queue/write-replay.js';
+import { WriteQueue } from './services/write-queue/write-queue.js';
+
+export interface WriteQueueDependencies {
+  readonly config: JournalConfig;
+  /** Longest wait of a request for a primary. */
+  readonly failoverWaitMs: number;
+  readonly database: ConnectionManager;
+  readonly commands: StoreCommands;
+  readonly authority: Authority;
+  readonly cipher: FieldCipher;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface DurableParts {
+  readonly journal: WriteJournal;
+  readonly drainer: JournalDrainer;
+  readonly queue: WriteQueue;
+  readonly writes: DurableWrites;
+}
+
+/** What an entry under way gets to come to its end when the service stops. */
+const drainGraceMs = 2_000;
+const journalGraceMs = 1_000;
+
+/**
+ * Opens the journal and begins to work it off.
+ * @throws {JournalOpenError} if another process has it, or it cannot be read or written
+ */
+export async function openWriteQueue(parts: WriteQueueDependencies, releasers: Releasers): Promise<DurableParts> {
+  const { config, database, commands, authority, logger, metrics } = parts;
+  const clock = systemTimerClock;
+  const replication = () => replicationOf(database.status());
+  const journal = await WriteJournal.open({
+    folder: config.folder,
+    seal: sealOf(parts.cipher),
+    clock,
+    limits: config.limits,
+  });
+  releasers.add('The write journal', () => journal.close(journalGraceMs));
+
+  const replay = new WriteReplay({ commands, database, authority, replication, clock });
+  const drainer = new JournalDrainer({
+    journal,
+    apply: (entry, payload, signal) => replay.apply(entry, payload, signal),
+    clock,
+    concurrency: config.drainConcurrency,
+  });
+  releasers.add('The drain of the write journal', () => drainer.close(drainGraceMs));
+  drainer.events.subscribe(logDrainEvents(logger));
+  drainer.events.subscribe(measureDrainEvents(metrics));
+  releasers.add('The report of the write journal', reportJournal(journal, logger, metrics, clock));
+
+  const keeper = new CommitKeeper({
+    journal,
+    replication,
+    clock,
+    onRedriven: (count) => {
+      logger.warn('Writes that a failover may have undone are carried out again', { count });
+      metrics.count('journal_redriven_total', {}, count);
+      drainer.wake();
+    },
+    onFailure: (error) => {
+      logger.error('The write journal cannot follow the replication', { error });
+    },
+  });
+  releasers.add('The watch over replication', () => {
+    keeper.stop();
+  });
+  const follow = (): void => {
+    keeper.learn();
+    if (database.status().cluster.kind === 'healthy') drainer.wake();
+  };
+  releasers.add(
+    'The drain’s ear',
+    database.onEvent((event) => {
+      if (event.type === 'cluster_state') follow();
+    }),
+  );
+  follow();
+
+  const queue = new WriteQueue({ journal, drainer, keeper, clock });
+  const writes = new DurableWrites({
+    commands,
+    queue,
+    replication,
+    clock,
+    defaultWaitMs: parts.failoverWaitMs,
+    onUnprotected: (error) => {
+      logger.warn('A write was made that the journal could not keep: a failover may undo it', { error });
+      metrics.count('journal_unprotected_writes_total');
+    },
+  });
+  return { journal, drainer, queue, writes };
+}
+
+/** Payloads are encrypted like all personal data. */
+function sealOf(cipher: FieldCipher): PayloadSeal {
+  return {
+    seal: async (plaintext, context) => JSON.stringify(await cipher.encrypt(plaintext, context)),
+    open: (sealed, context) => cipher.decrypt(JSON.parse(sealed) as EncryptedField, context),
+  };
+}
