@@ -40,10 +40,15 @@ export class RoutedReader {
   }
 
   /** See `Database.read`. */
-  async read<T>(work: (db: Queryable) => Promise<T>, { consistency, signal }: ReadOptions): Promise<T> {
+  async read<T>(
+    work: (db: Queryable) => Promise<T>,
+    { consistency, waitMs, signal }: ReadOptions,
+  ): Promise<T> {
     const endUse = this.#watch.beginUse();
     try {
-      return await this.#readSomewhere(work, consistency?.requirement ?? { kind: 'any' }, signal);
+      const requirement = consistency?.requirement ?? { kind: 'any' };
+      const deadlineMs = this.#clock.monotonicMs() + (waitMs ?? this.#settings.failoverWaitMs);
+      return await this.#readSomewhere(work, requirement, deadlineMs, signal);
     } finally {
       endUse();
     }
@@ -52,9 +57,9 @@ export class RoutedReader {
   async #readSomewhere<T>(
     work: (db: Queryable) => Promise<T>,
     requirement: ReadRequirement,
+    deadlineMs: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const deadlineMs = this.#clock.monotonicMs() + this.#settings.failoverWaitMs;
     const failed: string[] = [];
     let hasRenewed = false;
     for (;;) {

@@ -46,6 +46,8 @@ export interface RunContext {
   readonly consistency: Consistency;
   /** Without a key, repeating the request makes the change again. */
   readonly idempotencyKey?: IdempotencyKey;
+  /** Longest wait for a primary; without it, the limit that is configured. */
+  readonly waitMs?: number | undefined;
 }
 
 /** What came of a request, now or earlier under the same key. */
@@ -75,13 +77,15 @@ export class IdempotentRunner {
    * @throws {ReplayedError} if that request was refused
    */
   async run<T>(
-    { idempotencyKey: key, consistency }: RunContext,
+    { idempotencyKey: key, consistency, waitMs }: RunContext,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<RunResult<T>> {
-    if (!key) return { value: await this.#database.transaction(work, { consistency }), isReplay: false };
+    if (!key)
+      return { value: await this.#database.transaction(work, { consistency, waitMs }), isReplay: false };
     // a repeated run finds the key of one that was committed after all
     const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, key, work), {
       consistency,
+      waitMs,
       isIdempotent: true,
     });
     if (outcome.kind === 'succeeded') return { value: outcome.value, isReplay };

@@ -41,6 +41,8 @@ export interface CommandContext {
   readonly requestId: string;
   readonly consistency: Consistency;
   readonly idempotencyKey?: IdempotencyKey;
+  /** Longest wait for a database that is away; without it, the limit that is configured. */
+  readonly waitMs?: number | undefined;
 }
 
 /** The fields of a store that callers write, as they are kept. */
@@ -183,9 +185,9 @@ export class StoreCommands {
   /** Opens the contact before a change that keeps it. */
   async #openContact(
     id: string,
-    { consistency }: CommandContext,
+    { consistency, waitMs }: CommandContext,
   ): Promise<(sealed: EncryptedField) => Contact | undefined> {
-    const before = await this.#database.read((db) => findStore(db, id), { consistency });
+    const before = await this.#database.read((db) => findStore(db, id), { consistency, waitMs });
     const sealedBefore = before?.contact;
     if (!sealedBefore) return () => undefined;
     const contact = await this.#contacts.unseal(id, sealedBefore);
@@ -243,10 +245,10 @@ export class StoreCommands {
   async #sealForReplacement(
     id: string,
     contact: Contact,
-    { consistency }: CommandContext,
+    { consistency, waitMs }: CommandContext,
   ): Promise<(current: SealedStore) => EncryptedField> {
     const [before, fresh] = await Promise.all([
-      this.#database.read((db) => findStore(db, id), { consistency }),
+      this.#database.read((db) => findStore(db, id), { consistency, waitMs }),
       this.#contacts.seal(id, contact),
     ]);
     if (!before?.contact) return () => fresh;
