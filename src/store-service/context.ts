@@ -6,6 +6,9 @@ import { ConsistencyLedger } from '../shared/database/consistency.js';
 import { logDatabaseEvents, measureDatabaseEvents } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
+import { CircuitBreakerMiddleware } from '../shared/middleware/circuit-breaker.middleware.js';
+import { LastAnswers } from '../shared/middleware/last-answers.js';
+import { sampleLastAnswers } from '../shared/middleware/last-answers-metrics.js';
 import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
@@ -86,6 +89,9 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   const contacts = new ContactSeal(new FieldEncryption({ transit: vault.transit, log: logger, metrics }));
   const runner = new IdempotentRunner(database, systemClock);
   startSweep(runner, logger, releasers);
+  const settleMs = config.database.maxLagMs + consistencyMarginMs;
+  const answers = new LastAnswers({ ...config.cache, settleMs, clock: systemTimerClock });
+  metrics.beforeRender(sampleLastAnswers(answers, metrics));
 
   let isDraining = false;
   const app = createApp({
@@ -94,12 +100,13 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     queries: new StoreQueries(database, contacts, new Signer(signingKey, 'page cursors')),
     commands: new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock),
     fingerprints: new Signer(signingKey, 'request fingerprints'),
+    breaker: new CircuitBreakerMiddleware({ answers, metrics }),
     consistency: new ConsistencyLedger(
-      { memoryMs: config.database.maxLagMs + consistencyMarginMs, maxCallers: maxRememberedCallers },
+      { memoryMs: settleMs, maxCallers: maxRememberedCallers },
       systemTimerClock,
     ),
     readiness: () => readinessOf(database.status(), vault, isDraining),
-    health: () => detailedHealth(database.status(), vault, isDraining),
+    health: () => detailedHealth(database.status(), answers.stats(), vault, isDraining),
     metrics,
     logger,
     info: readServiceInfo(),

@@ -7,6 +7,8 @@ import type { Database } from '../../shared/database/queryable.js';
 import { PrometheusMetrics } from '../../shared/metrics/prometheus-metrics.js';
 import { systemTimerClock } from '../../shared/timer-clock.js';
 import { createLogger, type Logger } from '../../shared/logging/logger.js';
+import { CircuitBreakerMiddleware } from '../../shared/middleware/circuit-breaker.middleware.js';
+import { LastAnswers } from '../../shared/middleware/last-answers.js';
 import type { Authenticator } from '../../shared/services/authenticator.js';
 import type { FieldCipher } from '../../shared/services/field-cipher.js';
 import type { DataKeySource } from '../../shared/services/data-key-ring.js';
@@ -71,6 +73,8 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
   );
   const runner = new IdempotentRunner(database, systemClock);
   const key = randomBytes(32);
+  const metrics = new PrometheusMetrics();
+  const answers = new LastAnswers({ clock: systemTimerClock, settleMs: 1_000 });
   const app = createApp({
     http: {
       trustProxyHops: 0,
@@ -87,7 +91,8 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
     fingerprints: new Signer(key, 'request fingerprints'),
     consistency: new ConsistencyLedger({ memoryMs: 1_000, maxCallers: 10 }, systemTimerClock),
     health: () => Promise.reject(new Error('Nobody was expected to ask')),
-    metrics: new PrometheusMetrics(),
+    breaker: new CircuitBreakerMiddleware({ answers, metrics }),
+    metrics,
     readiness: parts.readiness ?? (() => ({ status: 'ok', checks: {} })),
     logger,
     info: { version: '0.0.0' },

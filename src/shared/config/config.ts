@@ -42,6 +42,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly http: HttpConfig;
   readonly database: DatabaseConfig;
+  /** Of the last good answers, for the time when the database is away. */
+  readonly cache: { readonly maxBytes: number; readonly maxAgeMs: number };
   readonly vault: VaultConfig;
   /** What may stand in while Vault is away, by the name of its variable. */
   readonly fallbackValues: Readonly<Record<string, string>>;
@@ -141,6 +143,7 @@ function toConfig(env: Environment): Config {
       maxLagMs: env.DATABASE_MAX_LAG_MS,
       ...tlsOf(env),
     },
+    cache: { maxBytes: env.CACHE_MAX_BYTES, maxAgeMs: env.CACHE_MAX_AGE_MS },
     vault: toVaultConfig(env),
     fallbackValues: present({
       DATABASE_FALLBACK_USERNAME: env.DATABASE_FALLBACK_USERNAME,

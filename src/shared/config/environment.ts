@@ -111,6 +111,15 @@ export const environmentSchema = Joi.object<Environment>({
     .description(
       'Certificates of the authorities that are trusted, as PEM; `system`: those that come with Node',
     ),
+  CACHE_MAX_BYTES: Joi.number()
+    .integer()
+    .min(65_536)
+    .max(16 * 1024 ** 3)
+    .default(64 * 1024 ** 2)
+    .description('Room for the last good answers, which are given while the database is away, in bytes'),
+  CACHE_MAX_AGE_MS: milliseconds
+    .default(900_000)
+    .description('After which such an answer is too old to be given, in ms'),
   ...vaultVariables,
   DATABASE_FALLBACK_USERNAME: withFallback('database', Joi.string()).description(
     'Login for the database while Vault is away, with `VAULT_FALLBACK=database`',
@@ -163,6 +172,8 @@ export interface Environment extends VaultEnvironment {
   DATABASE_MAX_LAG_MS: number;
   DATABASE_TLS: 'auto' | 'verify-full' | 'verify-ca' | 'off';
   DATABASE_TLS_CA: string;
+  CACHE_MAX_BYTES: number;
+  CACHE_MAX_AGE_MS: number;
   DATABASE_FALLBACK_USERNAME?: string;
   DATABASE_FALLBACK_PASSWORD?: string;
   SIGNING_KEY?: string;

@@ -2,6 +2,7 @@ import type { Request } from 'express';
 import { canonicalJson } from '../../shared/encoding/canonical-json.js';
 import { currentRequestContext } from '../../shared/logging/request-context.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
+import type { WritePreferences } from '../../shared/middleware/circuit-breaker.middleware.js';
 import { consistencyOf } from '../../shared/middleware/consistency.js';
 import { invalidHeader } from '../../shared/middleware/http-error.js';
 import type { Signer } from '../../shared/services/signer.js';
@@ -15,15 +16,25 @@ const keyPattern = /^[\x20-\x7e]{1,255}$/;
  * @param fingerprints signs what the request asks for: a body can hold personal data, whose plain hash could be guessed
  * @throws {MalformedInputError} `invalid_header` if the key is not 1 to 255 printable characters
  */
-export function commandContext(req: Request, fingerprints: Signer): CommandContext {
+export function commandContext(
+  req: Request,
+  fingerprints: Signer,
+  { waitMs }: WritePreferences,
+): CommandContext {
   const principal = principalOf(req);
   const requestId = currentRequestContext()?.requestId ?? '';
   const key = req.get('Idempotency-Key');
   const consistency = consistencyOf(req);
-  if (key === undefined) return { principal, requestId, consistency };
+  if (key === undefined) return { principal, requestId, consistency, waitMs };
   if (!keyPattern.test(key)) {
     throw invalidHeader('Idempotency-Key', 'Idempotency-Key must be 1 to 255 printable ASCII characters');
   }
   const fingerprint = fingerprints.sign(canonicalJson([req.method, req.path, req.body ?? null]));
-  return { principal, requestId, consistency, idempotencyKey: { principal: principal.id, key, fingerprint } };
+  return {
+    principal,
+    requestId,
+    consistency,
+    waitMs,
+    idempotencyKey: { principal: principal.id, key, fingerprint },
+  };
 }
