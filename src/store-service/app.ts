@@ -18,13 +18,16 @@ import type { JsonSchema } from '../shared/validation/json-schema.js';
 import { descriptionEndpoints, docsRouter } from './routes/docs.js';
 import { type HealthDetail, healthDetailEndpoint, healthEndpoints, type Readiness } from './routes/health.js';
 import { metricsEndpoint, type MetricsPage } from './routes/metrics.js';
+import { operationEndpoint } from './routes/operations.js';
 import { buildOpenApi } from './routes/openapi.js';
+import type { OperationQueries } from './services/operation-queries.js';
 import type { ServiceInfo } from './service-info.js';
 import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js';
 
 export interface AppDependencies extends StoreRouteDependencies {
   readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests'>;
   readonly authenticator: Authenticator;
+  readonly operations: Pick<OperationQueries, 'get'>;
   readonly consistency: ConsistencyLedger;
   /** Longest wait for the authenticator's decision; a few seconds unless told. */
   readonly authenticationTimeoutMs?: number;
@@ -43,7 +46,11 @@ export function createApp(dependencies: AppDependencies): Express {
     metricsEndpoint(metrics),
     ...descriptionEndpoints((): JsonSchema => document),
   ];
-  const protectedEndpoints = [...storeEndpoints(dependencies), healthDetailEndpoint(dependencies.health)];
+  const protectedEndpoints = [
+    ...storeEndpoints(dependencies),
+    operationEndpoint(dependencies.operations),
+    healthDetailEndpoint(dependencies.health),
+  ];
   const document = buildOpenApi([...protectedEndpoints, ...publicEndpoints], info);
 
   const app = express();

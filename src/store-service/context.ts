@@ -6,6 +6,9 @@ import { ConsistencyLedger } from '../shared/database/consistency.js';
 import { logDatabaseEvents, measureDatabaseEvents } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
+import { CircuitBreakerMiddleware } from '../shared/middleware/circuit-breaker.middleware.js';
+import { LastAnswers } from '../shared/middleware/last-answers.js';
+import { sampleLastAnswers } from '../shared/middleware/last-answers-metrics.js';
 import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
@@ -21,6 +24,8 @@ import { IdempotentRunner } from './services/idempotent-runner.js';
 import { NotesSanitizer } from './services/notes-sanitizer.js';
 import { StoreCommands } from './services/store-commands.js';
 import { StoreQueries } from './services/store-queries.js';
+import { OperationQueries } from './services/operation-queries.js';
+import { openWriteQueue } from './write-queue-parts.js';
 import { createVaultService, probeTable, readSigningKey, startDatabaseLogins } from './vault-parts.js';
 
 /** Parts that tests or the development stack bring along instead of the real ones. */
@@ -83,23 +88,45 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     });
   }
   const apiKeys = new SecurityService({ records: vault.callers, log: logger });
-  const contacts = new ContactSeal(new FieldEncryption({ transit: vault.transit, log: logger, metrics }));
+  const authenticator = new CallerAuthenticator(apiKeys, tokens);
+  const cipher = new FieldEncryption({ transit: vault.transit, log: logger, metrics });
+  const contacts = new ContactSeal(cipher);
   const runner = new IdempotentRunner(database, systemClock);
   startSweep(runner, logger, releasers);
+  const settleMs = config.database.maxLagMs + consistencyMarginMs;
+  const answers = new LastAnswers({ ...config.cache, settleMs, clock: systemTimerClock });
+  metrics.beforeRender(sampleLastAnswers(answers, metrics));
+
+  const commands = new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock);
+  const durable = await openWriteQueue(
+    {
+      config: config.journal,
+      failoverWaitMs: config.database.failoverWaitMs,
+      database,
+      commands,
+      authority: authenticator,
+      cipher,
+      logger,
+      metrics,
+    },
+    releasers,
+  );
 
   let isDraining = false;
   const app = createApp({
     http: config.http,
-    authenticator: new CallerAuthenticator(apiKeys, tokens),
+    authenticator,
     queries: new StoreQueries(database, contacts, new Signer(signingKey, 'page cursors')),
-    commands: new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock),
+    writes: durable.writes,
+    operations: new OperationQueries(database, durable.queue),
     fingerprints: new Signer(signingKey, 'request fingerprints'),
+    breaker: new CircuitBreakerMiddleware({ answers, metrics }),
     consistency: new ConsistencyLedger(
-      { memoryMs: config.database.maxLagMs + consistencyMarginMs, maxCallers: maxRememberedCallers },
+      { memoryMs: settleMs, maxCallers: maxRememberedCallers },
       systemTimerClock,
     ),
     readiness: () => readinessOf(database.status(), vault, isDraining),
-    health: () => detailedHealth(database.status(), vault, isDraining),
+    health: () => detailedHealth(database.status(), answers.stats(), vault, isDraining),
     metrics,
     logger,
     info: readServiceInfo(),

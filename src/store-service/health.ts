@@ -1,8 +1,12 @@
 import type { DatabaseStatus } from '../shared/database/connection-manager.js';
+import type { LastAnswersStats } from '../shared/middleware/last-answers.js';
 import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
 
-/** Whether requests should be sent here: reads are answered while any node is up. */
+/**
+ * Whether requests should be sent here. Without any node of the database the process still answers from memory; only if
+ * Vault is away as well it is of no use: new callers cannot be told apart, and nothing can be encrypted.
+ */
 export function readinessOf(
   { cluster, nodes }: DatabaseStatus,
   vault: Pick<VaultService, 'isAnswering'>,
@@ -16,13 +20,15 @@ export function readinessOf(
     vault: vault.isAnswering ? 'up' : 'down',
   };
   if (isDraining) return { status: 'draining', checks };
-  if (primary === 'up') return { status: vault.isAnswering ? 'ok' : 'degraded', checks };
-  return { status: replica === 'up' ? 'degraded' : 'unavailable', checks };
+  if (primary === 'up' && vault.isAnswering) return { status: 'ok', checks };
+  const hasAny = primary === 'up' || replica === 'up' || vault.isAnswering;
+  return { status: hasAny ? 'degraded' : 'unavailable', checks };
 }
 
 /** Everything an operator wants to know of the process and of what it depends on. */
 export async function detailedHealth(
   database: DatabaseStatus,
+  cache: LastAnswersStats,
   vault: VaultService,
   isDraining: boolean,
 ): Promise<HealthDetail> {
@@ -41,6 +47,7 @@ export async function detailedHealth(
         connections,
       })),
     },
+    cache: { entries: cache.entries, bytes: cache.bytes },
     vault: vaultHealth,
   };
 }

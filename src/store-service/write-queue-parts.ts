@@ -43,7 +43,10 @@ const journalGraceMs = 1_000;
  * Opens the journal and begins to work it off.
  * @throws {JournalOpenError} if another process has it, or it cannot be read or written
  */
-export async function openWriteQueue(parts: WriteQueueDependencies, releasers: Releasers): Promise<DurableParts> {
+export async function openWriteQueue(
+  parts: WriteQueueDependencies,
+  releasers: Releasers,
+): Promise<DurableParts> {
   const { config, database, commands, authority, logger, metrics } = parts;
   const clock = systemTimerClock;
   const replication = () => replicationOf(database.status());

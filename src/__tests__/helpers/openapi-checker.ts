@@ -14,6 +14,16 @@ export interface OpenApiDocument {
   readonly components: object;
 }
 
+/** Headers of some occurrences of an answer only. */
+const occasionalHeaders: readonly string[] = [
+  'Link',
+  'Idempotent-Replayed',
+  'Retry-After',
+  'Age',
+  'Cache-Status',
+  'Preference-Applied',
+];
+
 /** Checks responses against an OpenAPI document: status, media type, headers and body must all be as it says. */
 export class OpenApiChecker {
   readonly #document: OpenApiDocument;
@@ -38,8 +48,7 @@ export class OpenApiChecker {
     const where = `${method} ${path} → ${response.status}`;
     if (!contract) throw new Error(`${where} is not in the OpenAPI document`);
     for (const header of Object.keys(contract.headers ?? {})) {
-      const isOptional = header === 'Link' || header === 'Idempotent-Replayed' || header === 'Retry-After';
-      if (!isOptional && response.get(header) === undefined)
+      if (!occasionalHeaders.includes(header) && response.get(header) === undefined)
         throw new Error(`${where} lacks the header ${header}`);
     }
     if (method !== 'HEAD') this.#checkBody(where, contract, response);

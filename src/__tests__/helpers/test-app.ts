@@ -7,12 +7,15 @@ import type { Database } from '../../shared/database/queryable.js';
 import { PrometheusMetrics } from '../../shared/metrics/prometheus-metrics.js';
 import { systemTimerClock } from '../../shared/timer-clock.js';
 import { createLogger, type Logger } from '../../shared/logging/logger.js';
+import { CircuitBreakerMiddleware } from '../../shared/middleware/circuit-breaker.middleware.js';
+import { LastAnswers } from '../../shared/middleware/last-answers.js';
 import type { Authenticator } from '../../shared/services/authenticator.js';
 import type { FieldCipher } from '../../shared/services/field-cipher.js';
 import type { DataKeySource } from '../../shared/services/data-key-ring.js';
 import { FieldEncryption } from '../../shared/services/field-encryption.js';
 import { Signer } from '../../shared/services/signer.js';
 import { type AppDependencies, createApp } from '../../store-service/app.js';
+import { operationKey } from '../../store-service/repositories/idempotency-repository.js';
 import { ContactSeal } from '../../store-service/services/contact-seal.js';
 import { IdempotentRunner } from '../../store-service/services/idempotent-runner.js';
 import { NotesSanitizer } from '../../store-service/services/notes-sanitizer.js';
@@ -62,6 +65,19 @@ const everybody: Authenticator = {
   authenticate: () => Promise.resolve({ id: 'key:anybody', role: 'operator' }),
 };
 
+/** Makes writes now or not at all: the queue has tests with a real journal. */
+function writesAtOnce(commands: StoreCommands): AppDependencies['writes'] {
+  return {
+    write: async (write, request) => ({
+      kind: 'done',
+      ...(await commands.carryOut(write, {
+        ...request,
+        idempotencyKey: request.idempotencyKey ?? operationKey(write.storeId),
+      })),
+    }),
+  };
+}
+
 /** The app from parts of a test's choice, and what it logs. */
 export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines: string[] } {
   const { database = noDatabase, authenticator = everybody, http } = parts;
@@ -71,6 +87,8 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
   );
   const runner = new IdempotentRunner(database, systemClock);
   const key = randomBytes(32);
+  const metrics = new PrometheusMetrics();
+  const answers = new LastAnswers({ clock: systemTimerClock, settleMs: 1_000 });
   const app = createApp({
     http: {
       trustProxyHops: 0,
@@ -83,11 +101,13 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
       authenticationTimeoutMs: parts.authenticationTimeoutMs,
     }),
     queries: new StoreQueries(database, contacts, new Signer(key, 'page cursors')),
-    commands: new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock),
+    writes: writesAtOnce(new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock)),
+    operations: { get: () => Promise.reject(new Error('Nobody was expected to ask')) },
     fingerprints: new Signer(key, 'request fingerprints'),
     consistency: new ConsistencyLedger({ memoryMs: 1_000, maxCallers: 10 }, systemTimerClock),
     health: () => Promise.reject(new Error('Nobody was expected to ask')),
-    metrics: new PrometheusMetrics(),
+    breaker: new CircuitBreakerMiddleware({ answers, metrics }),
+    metrics,
     readiness: parts.readiness ?? (() => ({ status: 'ok', checks: {} })),
     logger,
     info: { version: '0.0.0' },

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import supertest, { type Test } from 'supertest';
 import { type Config, loadConfig } from '../../shared/config/config.js';
@@ -88,7 +91,13 @@ export class TestService {
     const [database, vault] = await Promise.all([createTestDatabase(), startTestVault()]);
     const urls = `${database.appUrl},${database.replicaAppUrl}`;
     // the primary answers unless a test is about replicas: callers see what others wrote
-    const defaults = { DATABASE_URLS: urls, DATABASE_MAX_LAG_MS: '1', ...vault.environment };
+    const journal = await mkdtemp(join(tmpdir(), 'test-journal-'));
+    const defaults = {
+      JOURNAL_DIR: journal,
+      DATABASE_URLS: urls,
+      DATABASE_MAX_LAG_MS: '1',
+      ...vault.environment,
+    };
     const config = loadConfig(testEnvironment({ ...defaults, ...overrides }));
     const logLines: string[] = [];
     const stream = new PassThrough().on('data', (line: Buffer) => logLines.push(line.toString()));
@@ -101,6 +110,7 @@ export class TestService {
     await this.context.close();
     await this.vault.close();
     await this.database.drop();
+    await rm(this.config.journal.folder, { recursive: true, force: true });
   }
 
   get(path: string, caller: Caller = 'operator'): Test {

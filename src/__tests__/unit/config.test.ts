@@ -99,6 +99,7 @@ describe('the configuration', () => {
         maxLagMs: 5_000,
         tls: { verifyHost: true },
       },
+      cache: { maxBytes: 64 * 1024 * 1024, maxAgeMs: 15 * 60 * 1000 },
       vault: {
         address: 'https://vault.example:8200',
         timeoutMs: 2_000,

@@ -50,6 +50,8 @@ export interface Config {
   readonly http: HttpConfig;
   readonly database: DatabaseConfig;
   readonly journal: JournalConfig;
+  /** Of the last good answers, for the time when the database is away. */
+  readonly cache: { readonly maxBytes: number; readonly maxAgeMs: number };
   readonly vault: VaultConfig;
   /** What may stand in while Vault is away, by the name of its variable. */
   readonly fallbackValues: Readonly<Record<string, string>>;
@@ -158,6 +160,7 @@ function toConfig(env: Environment): Config {
       },
       drainConcurrency: env.JOURNAL_DRAIN_CONCURRENCY,
     },
+    cache: { maxBytes: env.CACHE_MAX_BYTES, maxAgeMs: env.CACHE_MAX_AGE_MS },
     vault: toVaultConfig(env),
     fallbackValues: present({
       DATABASE_FALLBACK_USERNAME: env.DATABASE_FALLBACK_USERNAME,

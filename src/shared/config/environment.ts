@@ -134,6 +134,15 @@ export const environmentSchema = Joi.object<Environment>({
     .max(100)
     .default(4)
     .description('Queued writes that are carried out at a time, each on a connection'),
+  CACHE_MAX_BYTES: Joi.number()
+    .integer()
+    .min(65_536)
+    .max(16 * 1024 ** 3)
+    .default(64 * 1024 ** 2)
+    .description('Room for the last good answers, which are given while the database is away, in bytes'),
+  CACHE_MAX_AGE_MS: milliseconds
+    .default(900_000)
+    .description('After which such an answer is too old to be given, in ms'),
   ...vaultVariables,
   DATABASE_FALLBACK_USERNAME: withFallback('database', Joi.string()).description(
     'Login for the database while Vault is away, with `VAULT_FALLBACK=database`',
@@ -191,6 +200,8 @@ export interface Environment extends VaultEnvironment {
   JOURNAL_MAX_BYTES: number;
   JOURNAL_MAX_AGE_MS: number;
   JOURNAL_DRAIN_CONCURRENCY: number;
+  CACHE_MAX_BYTES: number;
+  CACHE_MAX_AGE_MS: number;
   DATABASE_FALLBACK_USERNAME?: string;
   DATABASE_FALLBACK_PASSWORD?: string;
   SIGNING_KEY?: string;

@@ -26,8 +26,8 @@ export interface Transaction extends Queryable {
 export interface ReadOptions {
   /** What the caller has to see; without it, an answer may be as old as the limit for replicas allows. */
   readonly consistency?: Consistency;
-  /** Longest wait for a node that may answer. */
-  readonly waitMs?: number;
+  /** Longest wait for a node that may answer; without it, the limit that is configured. */
+  readonly waitMs?: number | undefined;
   /** Gives up: what runs is cut off, and its reason is thrown. */
   readonly signal?: AbortSignal;
 }
@@ -40,8 +40,8 @@ export interface TransactionOptions {
    * Then it is run again even if the outcome of its commit is unknown.
    */
   readonly isIdempotent?: boolean;
-  /** Longest wait for a primary, in all attempts together. */
-  readonly waitMs?: number;
+  /** Longest wait for a primary, in all attempts together; without it, the limit that is configured. */
+  readonly waitMs?: number | undefined;
   /** Gives up, but never during a commit. */
   readonly signal?: AbortSignal;
 }

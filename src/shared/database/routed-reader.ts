@@ -40,10 +40,15 @@ export class RoutedReader {
   }
 
   /** See `Database.read`. */
-  async read<T>(work: (db: Queryable) => Promise<T>, options: ReadOptions): Promise<T> {
+  async read<T>(
+    work: (db: Queryable) => Promise<T>,
+    { consistency, waitMs, signal }: ReadOptions,
+  ): Promise<T> {
     const endUse = this.#watch.beginUse();
     try {
-      return await this.#readSomewhere(work, options);
+      const requirement = consistency?.requirement ?? { kind: 'any' };
+      const deadlineMs = this.#clock.monotonicMs() + (waitMs ?? this.#settings.failoverWaitMs);
+      return await this.#readSomewhere(work, requirement, deadlineMs, signal);
     } finally {
       endUse();
     }
@@ -51,10 +56,10 @@ export class RoutedReader {
 
   async #readSomewhere<T>(
     work: (db: Queryable) => Promise<T>,
-    { consistency, waitMs = this.#settings.failoverWaitMs, signal }: ReadOptions,
+    requirement: ReadRequirement,
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
   ): Promise<T> {
-    const requirement = consistency?.requirement ?? { kind: 'any' };
-    const deadlineMs = this.#clock.monotonicMs() + waitMs;
     const failed: string[] = [];
     let hasRenewed = false;
     for (;;) {

@@ -11,6 +11,23 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     help: 'Time from a request to the end of its answer',
     labels: ['method', 'route', 'status'],
   },
+  response_cache_stale_answers_total: {
+    kind: 'counter',
+    help: 'Reads that were answered from memory, by the problem that they met',
+    labels: ['route', 'reason'],
+  },
+  response_cache_misses_total: {
+    kind: 'counter',
+    help: 'Reads that could not be answered from memory when they had to be',
+    labels: ['reason'],
+  },
+  response_cache_entries: { kind: 'gauge', help: 'Answers in memory', labels: [] },
+  response_cache_bytes: { kind: 'gauge', help: 'Room that answers in memory take', labels: [] },
+  response_cache_evictions_total: {
+    kind: 'counter',
+    help: 'Answers that made room for others',
+    labels: [],
+  },
   database_healthy: { kind: 'gauge', help: '1 while there is a primary', labels: [] },
   database_node_state: { kind: 'gauge', help: '1 for the state a node is in', labels: ['node', 'state'] },
   database_failover_seconds: {
@@ -40,7 +57,11 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     labels: ['reason'],
   },
   journal_entries: { kind: 'gauge', help: 'Writes in the journal, by state', labels: ['state'] },
-  journal_held_bytes: { kind: 'gauge', help: 'Bytes of the writes that the journal must not lose', labels: [] },
+  journal_held_bytes: {
+    kind: 'gauge',
+    help: 'Bytes of the writes that the journal must not lose',
+    labels: [],
+  },
   journal_file_bytes: { kind: 'gauge', help: 'Size of the journal on its disk', labels: [] },
   journal_oldest_age_seconds: { kind: 'gauge', help: 'Age of the oldest queued write', labels: [] },
   journal_accepting: { kind: 'gauge', help: '1 unless the journal is full or fails', labels: [] },

@@ -12,6 +12,8 @@ export class PrometheusMetrics implements Metrics {
   readonly #registry = new Registry();
   readonly #instruments: ReadonlyMap<string, Instrument>;
 
+  readonly #samplers: (() => void)[] = [];
+
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
     this.#instruments = new Map(
@@ -23,8 +25,14 @@ export class PrometheusMetrics implements Metrics {
     return this.#registry.contentType;
   }
 
+  /** Has `sample` measure, each time before all is rendered, what changes too often to be measured at every change. */
+  beforeRender(sample: () => void): void {
+    this.#samplers.push(sample);
+  }
+
   /** Everything measured so far, in Prometheus' text format. */
   render(): Promise<string> {
+    for (const sample of this.#samplers) sample();
     return this.#registry.metrics();
   }
 

@@ -87,6 +87,26 @@ export const problemCatalogue = {
     remedy:
       'Repeat the request with the same `Idempotency-Key`: it is applied once at most. Without one, read the store first.',
   },
+  journal_unavailable: {
+    kind: 'dependency_unavailable',
+    title: 'Write journal unavailable',
+    remedy: 'The database is away, and so is what stands in for it: nothing was accepted. Retry later.',
+  },
+  journal_full: {
+    kind: 'dependency_unavailable',
+    title: 'Write journal full',
+    remedy: 'The database is away, and too many writes wait for it: nothing was accepted. Retry later.',
+  },
+  queued_writes_ahead: {
+    kind: 'dependency_unavailable',
+    title: 'Older writes wait',
+    remedy: 'Older writes to this store still wait to be made. Nothing was done: retry later.',
+  },
+  operation_not_found: {
+    kind: 'not_found',
+    title: 'Operation not found',
+    remedy: 'Check the id; an operation that waits is known to the instance that accepted it.',
+  },
   route_not_found: {
     kind: 'not_found',
     title: 'No such route',

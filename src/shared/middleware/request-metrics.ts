@@ -16,7 +16,8 @@ export function requestMetrics(metrics: Metrics): RequestHandler {
   };
 }
 
-function routeOf(req: Request): string {
+/** The route that answers, as it is declared. */
+export function routeOf(req: Request): string {
   const route = req.route as { path?: unknown } | undefined;
   return typeof route?.path === 'string' ? route.path : 'none';
 }

@@ -10,6 +10,7 @@ export interface Readiness {
 /** What an operator wants to know; nothing in it is secret, and no caller without a credential sees it. */
 export interface HealthDetail extends Readiness {
   readonly database: object;
+  readonly cache: object;
   readonly vault: object;
 }
 

@@ -98,6 +98,8 @@ export function parseListParameters(req: Request): ListRequest {
   return {
     filter: {
       ...conditions,
+      // the order of statuses means nothing: the same question is put in the same words
+      status: conditions.status.toSorted(),
       ...(labels && { labels: toLabels(labels) }),
       ...(q !== undefined && { text: q }),
       ...(updatedSince !== undefined && { updatedSince: new Date(updatedSince).toISOString() }),

@@ -22,13 +22,18 @@ const protectedProblems: readonly ProblemCode[] = [
 const responseHeaders: Readonly<Record<string, JsonSchema>> = {
   'X-Request-Id': header('Id of the request, as in the logs'),
   ETag: header('Entity tag of the version, such as `"v3"`'),
-  Location: header('Path of the new store'),
+  Location: header('Path of the new store, or of the operation'),
   Link: header('`rel="next"`: path of the next page; absent on the last'),
   'Idempotent-Replayed': header('`true` if this repeats the answer to an earlier request with the same key'),
   [consistencyTokenHeader]: header(
     'Stands for the change that was made. Send it along with a later request, by whichever client, to see that change in the answer',
   ),
   'Retry-After': header('Seconds to wait before a retry'),
+  Age: header('Age of an answer from memory, in seconds; absent where the answer is fresh'),
+  'Cache-Status': header(
+    'Why an answer comes from memory: `store-platform; hit; detail=<code of the problem>` (RFC 9211); absent where it is fresh',
+  ),
+  'Preference-Applied': header('The wait that `Prefer` had, such as `wait=10`'),
 };
 
 /** The OpenAPI 3.1 document of these endpoints, made from the very schemas that validate. */

@@ -5,8 +5,7 @@ import type { Operation } from '../models/operation.js';
 /** An operation as responses show it. */
 export function toOperationView(operation: Operation): { readonly id: string } & object {
   const { id, kind, status, durability, storeId, acceptedAt, acceptedBy, attempts } = operation;
-  return {
-    id,
+  const facts = {
     kind,
     status,
     durability,
@@ -14,8 +13,8 @@ export function toOperationView(operation: Operation): { readonly id: string } &
     acceptedAt: acceptedAt.toISOString(),
     acceptedBy,
     attempts,
-    ...fateOf(operation),
   };
+  return { id, ...facts, ...fateOf(operation) };
 }
 
 function fateOf(operation: Operation): object {
@@ -40,6 +39,8 @@ function toProblem({ kind, code, message, details, metadata }: ErrorSnapshot): o
     detail: message,
     code,
     ...(details && { errors: details }),
+    // trying the same again is what the queue would have done
+    retryable: false,
     ...(metadata && { metadata }),
   };
 }

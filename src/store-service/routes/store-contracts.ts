@@ -7,6 +7,7 @@ import type {
 import { type JsonSchema, toJsonSchema } from '../../shared/validation/json-schema.js';
 import { listParameters, pageParameters } from './list-parameters.js';
 import type { ViewName } from './view-schemas.js';
+import { writeParameters } from './write-preferences.js';
 
 const id: ParameterContract = {
   name: 'id',
@@ -38,6 +39,22 @@ const idempotencyKey: ParameterContract = {
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 };
 
+const prefer: ParameterContract = {
+  name: 'Prefer',
+  in: 'header',
+  description:
+    '`wait=<seconds>`: longest wait while the database is away, at most 30 (RFC 7240); other preferences are passed over',
+  schema: { type: 'string' },
+};
+
+const cacheControl: ParameterContract = {
+  name: 'Cache-Control',
+  in: 'header',
+  description:
+    '`no-cache`, or `max-age=<seconds>`: no answer from memory, or none that is older, while the database is away (RFC 9111)',
+  schema: { type: 'string' },
+};
+
 function queryParameters(schemas: Readonly<Record<string, Joi.Schema>>): ParameterContract[] {
   return Object.entries(schemas).map(([name, schema]) => {
     const { description, ...rest } = toJsonSchema(schema);
@@ -50,9 +67,26 @@ function json(view: ViewName): Readonly<Record<string, JsonSchema>> {
   return { 'application/json': { $ref: `#/components/schemas/${view}` } };
 }
 
+const staleHeaders = ['Age', 'Cache-Status'] as const;
+
 function writtenResponse(description: string, headers: readonly string[] = []): ResponseContract {
-  return storeResponse(description, ['X-Consistency-Token', 'Idempotent-Replayed', ...headers]);
+  return storeResponse(description, [
+    'X-Consistency-Token',
+    'Idempotent-Replayed',
+    'Preference-Applied',
+    ...headers,
+  ]);
 }
+
+/** While the database is away, a write may be taken on to be made later. */
+const acceptedResponse: ResponseContract = {
+  description:
+    'The database is away. The change was written down and will be made when it is back; the operation tells what became of it',
+  headers: ['Location', 'Retry-After', 'Idempotent-Replayed', 'Preference-Applied'],
+  content: json('Operation'),
+};
+
+const changePreferences = [prefer, ...queryParameters(writeParameters)];
 
 function storeResponse(description: string, headers: readonly string[] = []): ResponseContract {
   return { description, headers: ['ETag', ...headers], content: json('Store') };
@@ -63,6 +97,9 @@ const writeProblems = [
   'idempotency_key_reused',
   'idempotency_key_in_use',
   'write_outcome_unknown',
+  'journal_unavailable',
+  'journal_full',
+  'queued_writes_ahead',
 ] as const;
 const bodyProblems = [
   'body_required',
@@ -85,26 +122,32 @@ export const storeContracts = {
     summary: 'List stores',
     description:
       'Pages by keyset: pass `next` as `cursor`, or follow the `Link` header. Contacts are never in a list.',
-    parameters: queryParameters(listParameters),
-    responses: { 200: { description: 'One page of stores', headers: ['Link'], content: json('StorePage') } },
+    parameters: [...queryParameters(listParameters), cacheControl],
+    responses: {
+      200: {
+        description: 'One page of stores',
+        headers: ['Link', ...staleHeaders],
+        content: json('StorePage'),
+      },
+    },
     problems: ['invalid_cursor', 'cursor_mismatch', 'unexpected_body'],
   },
   create: {
     operationId: 'createStore',
     tag: 'Stores',
     summary: 'Create a store',
-    parameters: [idempotencyKey],
-    responses: { 201: writtenResponse('The store was created', ['Location']) },
+    parameters: [idempotencyKey, ...changePreferences],
+    responses: { 201: writtenResponse('The store was created', ['Location']), 202: acceptedResponse },
     problems: [...bodyProblems, ...writeProblems, 'store_code_taken'],
   },
   get: {
     operationId: 'getStore',
     tag: 'Stores',
     summary: 'Read a store',
-    parameters: [id, ifNoneMatch],
+    parameters: [id, ifNoneMatch, cacheControl],
     responses: {
-      200: storeResponse('The store'),
-      304: { description: 'The client has the present version', headers: ['ETag'] },
+      200: storeResponse('The store', staleHeaders),
+      304: { description: 'The client has the present version', headers: ['ETag', ...staleHeaders] },
     },
     problems: [...storeProblems, 'invalid_header', 'unexpected_body'],
   },
@@ -115,8 +158,8 @@ export const storeContracts = {
     description:
       'Needs the version that was read, in `If-Match` or in the body. A body as GET returned it may be sent back: ' +
       'its server-made fields are ignored, its `status` asks for that status. Fields that are left out are removed.',
-    parameters: [id, ifMatch, idempotencyKey],
-    responses: { 200: writtenResponse('The store as it is now') },
+    parameters: [id, ifMatch, idempotencyKey, ...changePreferences],
+    responses: { 200: writtenResponse('The store as it is now'), 202: acceptedResponse },
     problems: [
       ...bodyProblems,
       ...writeProblems,
@@ -136,8 +179,8 @@ export const storeContracts = {
     summary: 'Decommission a store',
     description:
       'The store becomes DECOMMISSIONED at once and stays readable. One that is already is left as it is.',
-    parameters: [id, ifMatch, idempotencyKey],
-    responses: { 200: writtenResponse('The decommissioned store') },
+    parameters: [id, ifMatch, idempotencyKey, ...changePreferences],
+    responses: { 200: writtenResponse('The decommissioned store'), 202: acceptedResponse },
     problems: [...writeProblems, ...storeProblems, 'unexpected_body', 'version_required', 'stale_version'],
   },
   history: {

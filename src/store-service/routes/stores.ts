@@ -1,45 +1,58 @@
-import type { Request, Response } from 'express';
+import type { Request } from 'express';
+import { v7 as uuidv7 } from 'uuid';
 import { MalformedInputError, PreconditionRequiredError } from '../../shared/errors/app-error.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
+import type { CircuitBreakerMiddleware } from '../../shared/middleware/circuit-breaker.middleware.js';
 import { consistencyOf } from '../../shared/middleware/consistency.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
-import {
-  ifMatchVersions,
-  ifNoneMatchHolds,
-  versionTag,
-} from '../../shared/middleware/request-preconditions.js';
+import { ifMatchVersions } from '../../shared/middleware/request-preconditions.js';
+import { hasRole } from '../../shared/services/authenticator.js';
 import type { Signer } from '../../shared/services/signer.js';
 import { parseBody } from '../../shared/validation/validate.js';
 import { newStoreSchema, replaceStoreSchema, storeIdPattern } from '../models/store.js';
-import type { CommandResult, StoreCommands } from '../services/store-commands.js';
-import type { ExpectedVersion } from '../services/store-guards.js';
+import type { ExpectedVersion } from '../models/store-write.js';
 import type { StoreQueries } from '../services/store-queries.js';
-import { commandContext } from './idempotency.js';
+import type { DurableWrites } from '../services/write-queue/durable-writes.js';
+import { writeRequest } from './idempotency.js';
 import { parseListParameters, parsePageParameters } from './list-parameters.js';
-import { assertNoParameters, queryTextOf } from './query.js';
+import { assertNoParameters } from './query.js';
+import { listQuestion, storeQuestion, storeWritten, toPageAnswer } from './store-answers.js';
 import { storeContracts } from './store-contracts.js';
 import { toStoreView } from './store-view.js';
+import { writePreferences } from './write-preferences.js';
 
 export interface StoreRouteDependencies {
   readonly queries: StoreQueries;
-  readonly commands: StoreCommands;
+  readonly writes: Pick<DurableWrites, 'write'>;
   /** Signs what requests with an idempotency key ask for. */
   readonly fingerprints: Signer;
+  /** Answers when the database does not. */
+  readonly breaker: CircuitBreakerMiddleware;
 }
 
 /** The endpoints of `/api/stores`. */
-export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDependencies): Endpoint[] {
+export function storeEndpoints({
+  queries,
+  writes,
+  fingerprints,
+  breaker,
+}: StoreRouteDependencies): Endpoint[] {
   return [
     {
       method: 'get',
       path: '/api/stores',
       access: 'viewer',
       contract: storeContracts.list,
-      handler: async (req, res) => {
-        const { items, next } = await queries.list(parseListParameters(req), consistencyOf(req));
-        setNextLink(req, res, next);
-        res.json({ items: items.map(toStoreView), ...(next !== undefined && { next }) });
-      },
+      handler: breaker.read((req) => {
+        const request = parseListParameters(req);
+        return {
+          ...listQuestion(request),
+          answer: async (waitMs) => {
+            const page = await queries.list(request, { consistency: consistencyOf(req), waitMs });
+            return toPageAnswer(req, { ...page, items: page.items.map(toStoreView) });
+          },
+        };
+      }),
     },
     {
       method: 'post',
@@ -47,27 +60,29 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       access: 'operator',
       body: newStoreSchema,
       contract: storeContracts.create,
-      handler: async (req, res) => {
-        assertNoParameters(req);
+      handler: breaker.write(writePreferences, async (req, preferences) => {
         const input = parseBody(newStoreSchema, req.body);
-        const result = await commands.create(input, commandContext(req, fingerprints));
-        res.status(201).location(`/api/stores/${result.store.id}`);
-        sendStore(res, result);
-      },
+        const write = { kind: 'store.create', storeId: uuidv7(), input } as const;
+        return storeWritten(201, await writes.write(write, writeRequest(req, fingerprints, preferences)));
+      }),
     },
     {
       method: 'get',
       path: '/api/stores/:id',
       access: 'viewer',
       contract: storeContracts.get,
-      handler: async (req, res) => {
+      handler: breaker.read((req) => {
         const id = storeIdOf(req);
         assertNoParameters(req);
-        const store = await queries.get(id, principalOf(req), consistencyOf(req));
-        res.set('ETag', versionTag(store.version));
-        if (ifNoneMatchHolds(req, store.version)) res.status(304).end();
-        else res.json(toStoreView(store));
-      },
+        const principal = principalOf(req);
+        return {
+          ...storeQuestion(id, hasRole(principal, 'operator') ? 'contacts' : 'public'),
+          answer: async (waitMs) => {
+            const store = await queries.get(id, principal, { consistency: consistencyOf(req), waitMs });
+            return { body: toStoreView(store), version: store.version };
+          },
+        };
+      }),
     },
     {
       method: 'put',
@@ -75,25 +90,25 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       access: 'operator',
       body: replaceStoreSchema,
       contract: storeContracts.replace,
-      handler: async (req, res) => {
+      handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = storeIdOf(req);
-        assertNoParameters(req);
         const input = parseBody(replaceStoreSchema, req.body);
         const expected = expectedVersion(ifMatchVersions(req), input.version);
-        sendStore(res, await commands.replace(id, input, expected, commandContext(req, fingerprints)));
-      },
+        const write = { kind: 'store.replace', storeId: id, input, expected } as const;
+        return storeWritten(200, await writes.write(write, writeRequest(req, fingerprints, preferences)));
+      }),
     },
     {
       method: 'delete',
       path: '/api/stores/:id',
       access: 'operator',
       contract: storeContracts.decommission,
-      handler: async (req, res) => {
+      handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = storeIdOf(req);
-        assertNoParameters(req);
         const expected = expectedVersion(ifMatchVersions(req), undefined);
-        sendStore(res, await commands.decommission(id, expected, commandContext(req, fingerprints)));
-      },
+        const write = { kind: 'store.decommission', storeId: id, expected } as const;
+        return storeWritten(200, await writes.write(write, writeRequest(req, fingerprints, preferences)));
+      }),
     },
     {
       method: 'get',
@@ -102,9 +117,11 @@ export function storeEndpoints({ queries, commands, fingerprints }: StoreRouteDe
       contract: storeContracts.history,
       handler: async (req, res) => {
         const id = storeIdOf(req);
-        const { items, next } = await queries.history(id, parsePageParameters(req), consistencyOf(req));
-        setNextLink(req, res, next);
-        res.json({ items, ...(next !== undefined && { next }) });
+        const consistency = consistencyOf(req);
+        const page = await queries.history(id, parsePageParameters(req), { consistency });
+        const { body, link } = toPageAnswer(req, page);
+        if (link !== undefined) res.set('Link', link);
+        res.json(body);
       },
     },
   ];
@@ -147,18 +164,4 @@ function expectedVersion(
     'version_required',
     'Say which version the change is meant for: send its ETag in If-Match',
   );
-}
-
-function sendStore(res: Response, { store, isReplay }: CommandResult): void {
-  if (isReplay) res.set('Idempotent-Replayed', 'true');
-  res.set('ETag', versionTag(store.version)).json(toStoreView(store));
-}
-
-/** RFC 8288: the same question, from the next page on. */
-function setNextLink(req: Request, res: Response, cursor: string | undefined): void {
-  if (cursor === undefined) return;
-  const [path = ''] = req.originalUrl.split('?', 1);
-  const parameters = new URLSearchParams(queryTextOf(req));
-  parameters.set('cursor', cursor);
-  res.set('Link', `<${path}?${parameters.toString()}>; rel="next"`);
 }

@@ -1,5 +1,7 @@
 import Joi from 'joi';
 import { auditActions } from '../models/audit-entry.js';
+import { operationStatuses } from '../models/operation.js';
+import { storeWriteKinds } from '../models/store-write.js';
 import { storeCode, storeFieldSchemas, storeStatuses } from '../models/store.js';
 
 const uuid = Joi.string().guid();
@@ -61,34 +63,73 @@ const auditEntry = Joi.object({
   hash: hash.required().description('SHA-256 of the canonical JSON of this entry without `hash`'),
 });
 
+const errorDetail = Joi.object({
+  pointer: Joi.string().description('JSON Pointer into the body, as a URI fragment'),
+  parameter: Joi.string().description('Query or path parameter'),
+  header: Joi.string().description('Request header'),
+  code: Joi.string().required(),
+  detail: Joi.string().required(),
+});
+
+/** What is the same for every occurrence of a problem, and what says more of this one. */
+const problemFields = {
+  type: Joi.string().required(),
+  title: Joi.string().required(),
+  status: Joi.number().integer().required(),
+  detail: Joi.string().required(),
+  code: Joi.string().required().description('Stable: programs decide by this'),
+  errors: Joi.array().items(errorDetail),
+  retryable: Joi.boolean().required().description('Whether the same request may succeed later'),
+  metadata: Joi.object().unknown(),
+};
+
+const operation = Joi.object({
+  id: uuid.required(),
+  kind: Joi.string()
+    .valid(...storeWriteKinds)
+    .required(),
+  status: Joi.string()
+    .valid(...operationStatuses)
+    .required(),
+  durability: Joi.string()
+    .valid('journal', 'database')
+    .required()
+    .description('Where it is kept: in the journal of the process that took it on, or in the database'),
+  storeId: uuid.required().description('The store; one that is created will have this id'),
+  acceptedAt: timestamp.required(),
+  acceptedBy: Joi.string().required(),
+  attempts: Joi.number().integer().min(0).required(),
+  finishedAt: timestamp,
+  result: Joi.object({ storeId: uuid.required(), version: version.required() }).description(
+    'What a successful operation came to',
+  ),
+  problem: Joi.object(problemFields).description('Why a failed operation failed'),
+  reason: Joi.string().description('Why a parked operation was put aside'),
+});
+
+const meta = Joi.object({
+  stale: Joi.boolean().valid(true).required(),
+  asOf: timestamp.required().description('When this was the answer'),
+}).description('Present where the answer comes from memory, because the database is away');
+
 const next = Joi.string().description('Cursor of the next page; absent on the last');
 
 const healthStatus = Joi.string().valid('ok', 'degraded', 'unavailable', 'draining');
 
 /** Schemas of what the API answers, by the name they have in the OpenAPI document. */
 export const viewSchemas = {
-  Store: Joi.object({ ...listedStoreFields, contact: contact.description('Shown to operators and above') }),
-  StorePage: Joi.object({ items: Joi.array().items(Joi.object(listedStoreFields)).required(), next }),
+  Store: Joi.object({
+    ...listedStoreFields,
+    contact: contact.description('Shown to operators and above'),
+    meta,
+  }),
+  StorePage: Joi.object({ items: Joi.array().items(Joi.object(listedStoreFields)).required(), next, meta }),
   AuditPage: Joi.object({ items: Joi.array().items(auditEntry).required(), next }),
+  Operation: operation,
   Problem: Joi.object({
-    type: Joi.string().required(),
-    title: Joi.string().required(),
-    status: Joi.number().integer().required(),
-    detail: Joi.string().required(),
+    ...problemFields,
     instance: Joi.string().required(),
-    code: Joi.string().required().description('Stable: programs decide by this'),
-    errors: Joi.array().items(
-      Joi.object({
-        pointer: Joi.string().description('JSON Pointer into the body, as a URI fragment'),
-        parameter: Joi.string().description('Query or path parameter'),
-        header: Joi.string().description('Request header'),
-        code: Joi.string().required(),
-        detail: Joi.string().required(),
-      }),
-    ),
     requestId: Joi.string().required(),
-    retryable: Joi.boolean().required().description('Whether the same request may succeed later'),
-    metadata: Joi.object().unknown(),
   }),
   Health: Joi.object({
     status: healthStatus.required(),
@@ -116,6 +157,9 @@ export const viewSchemas = {
         )
         .required(),
     }).required(),
+    cache: Joi.object({ entries: Joi.number().required(), bytes: Joi.number().required() })
+      .required()
+      .description('Last good answers, for when the database is away'),
     vault: Joi.object({
       status: Joi.string().valid('up', 'degraded', 'down').required(),
       node: Joi.string().required(),

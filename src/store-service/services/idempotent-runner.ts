@@ -46,7 +46,7 @@ export class IdempotencyKeyReusedError extends AppError {
 export interface RunContext {
   readonly consistency: Consistency;
   readonly idempotencyKey: IdempotencyKey;
-  /** Longest wait for a primary. */
+  /** Longest wait for a primary; without it, the limit that is configured. */
   readonly waitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Asked inside the transaction, before anything is done: what it throws ends it. */
@@ -86,8 +86,8 @@ export class IdempotentRunner {
     // a repeated run finds the key of one that was committed after all
     const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, context, work), {
       consistency,
+      waitMs,
       isIdempotent: true,
-      ...(waitMs !== undefined && { waitMs }),
       ...(signal && { signal }),
     });
     if (outcome.kind === 'succeeded') return { value: outcome.value, isReplay };

@@ -192,7 +192,7 @@ export class StoreCommands {
   #findBefore(id: string, { consistency, waitMs, signal }: CommandContext): Promise<SealedStore | undefined> {
     return this.#database.read((db) => findStore(db, id), {
       consistency,
-      ...(waitMs !== undefined && { waitMs }),
+      waitMs,
       ...(signal && { signal }),
     });
   }

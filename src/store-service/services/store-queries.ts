@@ -1,5 +1,4 @@
-import type { Consistency } from '../../shared/database/consistency.js';
-import type { Database } from '../../shared/database/queryable.js';
+import type { Database, ReadOptions } from '../../shared/database/queryable.js';
 import { NotFoundError } from '../../shared/errors/app-error.js';
 import type { Signer } from '../../shared/services/signer.js';
 import { hasRole, type Principal } from '../../shared/services/authenticator.js';
@@ -19,6 +18,9 @@ export interface HistoryRequest {
   readonly limit: number;
   readonly cursor?: string | undefined;
 }
+
+/** What the answer must show, and how long to wait for a node that may give it. */
+export type QueryOptions = Required<Pick<ReadOptions, 'consistency'>> & Pick<ReadOptions, 'waitMs'>;
 
 export class StoreNotFoundError extends NotFoundError {
   constructor(id: string) {
@@ -44,8 +46,8 @@ export class StoreQueries {
    * The store, with its contact for operators and above.
    * @throws {StoreNotFoundError}
    */
-  async get(id: string, principal: Principal, consistency: Consistency): Promise<Store> {
-    const store = await this.#database.read((db) => findStore(db, id), { consistency });
+  async get(id: string, principal: Principal, options: QueryOptions): Promise<Store> {
+    const store = await this.#database.read((db) => findStore(db, id), options);
     if (!store) throw new StoreNotFoundError(id);
     if (hasRole(principal, 'operator')) return this.#contacts.open(store);
     const { contact, ...rest } = store;
@@ -53,15 +55,13 @@ export class StoreQueries {
   }
 
   /** @throws {MalformedInputError} if the cursor does not belong to this question */
-  async list(
-    { cursor, ...query }: ListRequest,
-    consistency: Consistency,
-  ): Promise<Page<Store<never>, string>> {
+  async list({ cursor, ...query }: ListRequest, options: QueryOptions): Promise<Page<Store<never>, string>> {
     const scope = { list: 'stores', filter: query.filter, sort: query.sort };
     const after = cursor === undefined ? undefined : this.#storeCursors.decode(cursor, scope);
-    const page = await this.#database.read((db) => listStores(db, { ...query, ...(after && { after }) }), {
-      consistency,
-    });
+    const page = await this.#database.read(
+      (db) => listStores(db, { ...query, ...(after && { after }) }),
+      options,
+    );
     return {
       items: page.items as Page<Store<never>, string>['items'],
       ...(page.next && { next: this.#storeCursors.encode(page.next, scope) }),
@@ -75,11 +75,11 @@ export class StoreQueries {
   async history(
     id: string,
     { limit, cursor }: HistoryRequest,
-    consistency: Consistency,
+    options: QueryOptions,
   ): Promise<Page<AuditEntry, string>> {
     const scope = { list: 'history', id };
     const before = cursor === undefined ? undefined : this.#historyCursors.decode(cursor, scope);
-    const page = await this.#database.read((db) => listAuditEntries(db, id, limit, before), { consistency });
+    const page = await this.#database.read((db) => listAuditEntries(db, id, limit, before), options);
     // every store has the entry of its creation: a first page without any means that there is no such store
     if (page.items.length === 0 && before === undefined) throw new StoreNotFoundError(id);
     return {

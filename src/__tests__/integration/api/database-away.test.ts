@@ -92,18 +92,25 @@ describe('while the primary is away', () => {
 });
 
 describe('while no node answers', () => {
-  it('everything is 503, never an empty list, and readiness is 503; but the process lives', async () => {
+  it('everything it has never answered is 503, never an empty list; readiness is degraded, and the process lives', async () => {
     const context = await startOn([closedUrl, 'postgresql://nobody:nothing@127.0.0.1:2/none']);
     expectUnavailable(await send(context, 'get', '/api/stores'));
     expectUnavailable(await send(context, 'get', '/api/stores/01900000-0000-7000-8000-000000000000'));
     expectUnavailable(await send(context, 'post', '/api/stores', newStoreBody()));
     expect(await readiness(context)).toEqual({
-      status: 503,
+      status: 200,
       body: {
-        status: 'unavailable',
+        status: 'degraded',
         checks: { databasePrimary: 'down', databaseReplica: 'down', vault: 'up' },
       },
     });
+    service.vault.server.state.isSealed = true;
+    await supertest(context.app)
+      .get('/health')
+      .set('Authorization', `Bearer ${tokenOf('operator')}`);
+    const useless = await readiness(context);
+    service.vault.server.state.isSealed = false;
+    expect(useless).toMatchObject({ status: 503, body: { status: 'unavailable' } });
     await supertest(context.app).get('/health/live').expect(200);
     await supertest(context.app).get('/api/stores').expect(401);
     await send(context, 'get', '/api/stores/nonsense').expect(400);
@@ -116,7 +123,7 @@ describe('while no node answers', () => {
   ])('the same goes for %s', async (_name, change) => {
     const context = await startOn([change(service.database.appUrl)]);
     expectUnavailable(await send(context, 'get', '/api/stores'));
-    expect((await readiness(context)).status).toBe(503);
+    expect((await readiness(context)).body).toMatchObject({ status: 'degraded' });
     await context.close();
   });
 });

@@ -27,6 +27,7 @@ function answered({
       systemId: system,
       isInRecovery: inRecovery,
       isReadOnly: readOnly,
+      isSynchronous: false,
       position: { timeline, lsn: 100n },
     },
   };

@@ -28,7 +28,7 @@ class ScriptedNode implements NodeObserver {
     return {
       kind: 'answered',
       askedAtMs: this.clock.monotonicMs(),
-      identity: { systemId, isInRecovery: inRecovery, isReadOnly: false, position },
+      identity: { systemId, isInRecovery: inRecovery, isReadOnly: false, isSynchronous: false, position },
     };
   }
 

@@ -9,7 +9,12 @@ import { recordingLogger } from '../../helpers/test-app.js';
 const healthy: ClusterState = { kind: 'healthy', primary: 'n:1/d', timeline: 1 };
 const suspect: ClusterState = { kind: 'suspect', primary: 'n:1/d', sinceMs: 0 };
 const discovering: ClusterState = { kind: 'discovering', sinceMs: 0 };
-const primary: NodeState = { kind: 'primary', position: { timeline: 1, lsn: 1n }, askedAtMs: 0 };
+const primary: NodeState = {
+  kind: 'primary',
+  position: { timeline: 1, lsn: 1n },
+  askedAtMs: 0,
+  isSynchronous: false,
+};
 const down: NodeState = { kind: 'down', reason: 'timeout' };
 
 const events: readonly DatabaseEvent[] = [

@@ -367,7 +367,7 @@ describe('a thread that dies', () => {
     const get: Batch = { nowMs: 0, disowned: [], operations: [{ type: 'get', id: 'a' }] };
     const append: Batch = {
       ...get,
-      operations: [{ type: 'append', id: 'a', stream: 's', summary: '', sealed: 'sealed' }],
+      operations: [{ type: 'append', id: 'a', stream: 's', summary: '', claim: undefined, sealed: 'sealed' }],
     };
     await thread.run(append);
     // no batch at all is a bug, as any that kills the thread would be

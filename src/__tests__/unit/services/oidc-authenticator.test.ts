@@ -249,7 +249,10 @@ describe('the keys of the provider', () => {
 });
 
 describe('a credential', () => {
-  const apiKeys = { authenticate: () => Promise.resolve({ id: 'key:ops', role: 'viewer' as const }) };
+  const apiKeys = {
+    authenticate: () => Promise.resolve({ id: 'key:ops', role: 'viewer' as const }),
+    confirm: () => Promise.resolve(),
+  };
 
   it('is judged by its kind', async () => {
     const callers = new CallerAuthenticator(apiKeys, authenticator);

@@ -1,0 +1,68 @@
+import type { Request } from 'express';
+import { MalformedInputError } from '../../shared/errors/app-error.js';
+import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import { preferredWaitMs } from '../../shared/middleware/prefer.js';
+import { storeIdPattern } from '../models/store.js';
+import type { OperationQueries } from '../services/operation-queries.js';
+import { toOperationView } from './operation-view.js';
+import { assertNoParameters } from './query.js';
+
+/** The endpoint for what became of a write that was accepted. */
+export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): Endpoint {
+  return {
+    method: 'get',
+    path: '/api/operations/:id',
+    access: 'viewer',
+    contract: {
+      operationId: 'getOperation',
+      tag: 'Operations',
+      summary: 'Read what became of a write that was accepted',
+      description:
+        'An operation that waits is known to the instance that accepted it; one that has ended, to every instance.',
+      parameters: [
+        {
+          name: 'id',
+          in: 'path',
+          required: true,
+          description: 'Id of the operation',
+          schema: { type: 'string', format: 'uuid' },
+        },
+        {
+          name: 'Prefer',
+          in: 'header',
+          description: '`wait=<seconds>`: wait for the end of the operation, at most 30 seconds (RFC 7240)',
+          schema: { type: 'string' },
+        },
+      ],
+      responses: {
+        200: {
+          description: 'The operation',
+          headers: ['Preference-Applied'],
+          content: { 'application/json': { $ref: '#/components/schemas/Operation' } },
+        },
+      },
+      problems: ['malformed_id', 'operation_not_found', 'unexpected_body', 'journal_unavailable'],
+    },
+    handler: async (req, res) => {
+      const id = operationIdOf(req);
+      assertNoParameters(req);
+      const waitMs = preferredWaitMs(req);
+      if (waitMs !== undefined) res.set('Preference-Applied', `wait=${waitMs / 1000}`);
+      const hasLeft = new AbortController();
+      res.on('close', () => {
+        hasLeft.abort();
+      });
+      res.json(toOperationView(await operations.get(id, waitMs ?? 0, hasLeft.signal)));
+    },
+  };
+}
+
+/** @throws {MalformedInputError} `malformed_id` */
+function operationIdOf(req: Request): string {
+  const id = String(req.params['id']);
+  if (storeIdPattern.test(id)) return id;
+  const detail = 'The id of an operation is a UUID in lower case';
+  throw new MalformedInputError('malformed_id', detail, {
+    details: [{ parameter: 'id', code: 'format', detail }],
+  });
+}
