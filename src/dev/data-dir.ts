@@ -11,6 +11,7 @@ export const DATA_FILES = {
   vaultProcess: 'vault-process.json',
   lock: 'dev.lock',
   logs: 'logs',
+  journal: 'journal',
 } as const;
 
 /**
@@ -34,8 +35,8 @@ export async function openDataDir(path: string): Promise<string> {
 
 /** Deletes what the stack made, and nothing else: DATA_DIR may be a folder with other things in it. */
 export async function emptyDataDir(folder: string): Promise<void> {
-  const { environment, secrets, transitKey, vaultProcess, logs } = DATA_FILES;
-  for (const name of [environment, secrets, transitKey, vaultProcess, logs]) {
+  const { environment, secrets, transitKey, vaultProcess, logs, journal } = DATA_FILES;
+  for (const name of [environment, secrets, transitKey, vaultProcess, logs, journal]) {
     await rm(join(folder, name), { recursive: true, force: true });
   }
   await mkdir(join(folder, logs));

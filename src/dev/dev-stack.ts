@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { checkHost, startApi, type RunningApi } from './api-stage.js';
-import { emptyDataDir, openDataDir } from './data-dir.js';
+import { DATA_FILES, emptyDataDir, openDataDir } from './data-dir.js';
 import { removeDevEnvironment, writeDevEnvironment, type DevEnvironment } from './dev-environment.js';
 import { addressOf, databaseForVault, dropOldLogins } from './database-logins.js';
 import { openSecrets } from './dev-secrets.js';
@@ -99,6 +100,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
         inherited,
         environment: {
           NODE_ENV: 'development',
+          JOURNAL_DIR: join(dataDir, DATA_FILES.journal),
           DATABASE_URLS: cluster.nodes.map(addressOf).join(','),
           ...vault?.environment,
           SHUTDOWN_GRACE_MS: String(API_GRACE_MS),

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -49,6 +48,8 @@ export function testEnvironment(overrides: Environment = {}): Environment {
     DATABASE_PROBE_TIMEOUT_MS: '5000',
     DATABASE_CONNECT_TIMEOUT_MS: '15000',
     DATABASE_URLS: 'postgresql://nobody:nothing@127.0.0.1:1/none',
+    // it goes at the end of the run
+    JOURNAL_DIR: join(process.env['TEST_RUN_FOLDER'] ?? tmpdir(), `journal-${randomUUID()}`),
     VAULT_ADDR: 'http://127.0.0.1:1',
     VAULT_AUTH: 'token',
     VAULT_TOKEN: 'none',
@@ -91,9 +92,7 @@ export class TestService {
     const [database, vault] = await Promise.all([createTestDatabase(), startTestVault()]);
     const urls = `${database.appUrl},${database.replicaAppUrl}`;
     // the primary answers unless a test is about replicas: callers see what others wrote
-    const journal = await mkdtemp(join(tmpdir(), 'test-journal-'));
     const defaults = {
-      JOURNAL_DIR: journal,
       DATABASE_URLS: urls,
       DATABASE_MAX_LAG_MS: '1',
       ...vault.environment,
@@ -110,7 +109,6 @@ export class TestService {
     await this.context.close();
     await this.vault.close();
     await this.database.drop();
-    await rm(this.config.journal.folder, { recursive: true, force: true });
   }
 
   get(path: string, caller: Caller = 'operator'): Test {

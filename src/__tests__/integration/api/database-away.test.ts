@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest, { type Response } from 'supertest';
 import { loadConfig } from '../../../shared/config/config.js';
 import { type Context, createContext } from '../../../store-service/context.js';
@@ -15,13 +15,22 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
+const contexts: Context[] = [];
+
+afterEach(() => Promise.all(contexts.splice(0).map((context) => context.close())));
+
 /** A second instance of the service, on nodes of the test's choice. */
 async function startOn(urls: readonly string[], overrides: Environment = {}): Promise<Context> {
   const config = loadConfig(
     testEnvironment({ DATABASE_URLS: urls.join(','), ...service.vault.environment, ...overrides }),
   );
-  return createContext(config, { logger: recordingLogger().logger });
+  const context = await createContext(config, { logger: recordingLogger().logger });
+  contexts.push(context);
+  return context;
 }
+
+/** To a write that is not to wait for the database. */
+const orFail = '?onUnavailable=fail';
 
 function send(context: Context, method: 'get' | 'post' | 'put' | 'delete', path: string, body?: object) {
   const agent = supertest(context.app);
@@ -44,7 +53,7 @@ async function readiness(context: Context): Promise<{ status: number; body: unkn
 const closedUrl = 'postgresql://nobody:nothing@127.0.0.1:1/none';
 
 describe('while the primary is away', () => {
-  it('reads come from the replica, writes are 503 with Retry-After, and readiness is degraded', async () => {
+  it('reads come from the replica, writes that may not wait are 503 with Retry-After, and readiness is degraded', async () => {
     const { body: store } = await service.post('/api/stores', newStoreBody()).expect(201);
     await service.database.waitForReplica();
     const context = await startOn([closedUrl, service.database.replicaAppUrl]);
@@ -52,14 +61,13 @@ describe('while the primary is away', () => {
     expect((await send(context, 'get', path).expect(200)).body).toEqual(store);
     expect((await send(context, 'get', '/api/stores').expect(200)).body.items).toHaveLength(1);
     await send(context, 'get', `${path}/history`).expect(200);
-    expectUnavailable(await send(context, 'post', '/api/stores', newStoreBody()));
-    expectUnavailable(await send(context, 'put', path, { ...store, name: 'x' }));
-    expectUnavailable(await send(context, 'delete', path).set('If-Match', '"v1"'));
+    expectUnavailable(await send(context, 'post', `/api/stores${orFail}`, newStoreBody()));
+    expectUnavailable(await send(context, 'put', `${path}${orFail}`, { ...store, name: 'x' }));
+    expectUnavailable(await send(context, 'delete', `${path}${orFail}`).set('If-Match', '"v1"'));
     expect(await readiness(context)).toEqual({
       status: 200,
       body: { status: 'degraded', checks: { databasePrimary: 'down', databaseReplica: 'up', vault: 'up' } },
     });
-    await context.close();
   });
 
   it('the loss is met by one request, and its return by another', async () => {
@@ -68,11 +76,10 @@ describe('while the primary is away', () => {
     await send(context, 'post', '/api/stores', newStoreBody()).expect(201);
     proxy.refuse();
     await send(context, 'get', '/api/stores').expect(200);
-    expectUnavailable(await send(context, 'post', '/api/stores', newStoreBody()));
+    expectUnavailable(await send(context, 'post', `/api/stores${orFail}`, newStoreBody()));
     proxy.accept();
     await send(context, 'post', '/api/stores', newStoreBody()).expect(201);
     expect((await readiness(context)).body).toMatchObject({ status: 'ok' });
-    await context.close();
     await proxy.close();
   });
 
@@ -81,12 +88,11 @@ describe('while the primary is away', () => {
     const context = await startOn([proxy.urlOf(service.database.appUrl)]);
     const body = newStoreBody();
     const create = (target: Context) =>
-      send(target, 'post', '/api/stores', body).set('Idempotency-Key', 'lost-commit');
+      send(target, 'post', `/api/stores${orFail}`, body).set('Idempotency-Key', 'lost-commit');
     proxy.cutAtAnswer((bytes) => bytes.includes('COMMIT\0'));
     expectUnavailable(await create(context), 'write_outcome_unknown');
     const replay = await create(service.context).expect(201);
     expect(replay.get('Idempotent-Replayed')).toBe('true');
-    await context.close();
     await proxy.close();
   });
 });
@@ -96,7 +102,7 @@ describe('while no node answers', () => {
     const context = await startOn([closedUrl, 'postgresql://nobody:nothing@127.0.0.1:2/none']);
     expectUnavailable(await send(context, 'get', '/api/stores'));
     expectUnavailable(await send(context, 'get', '/api/stores/01900000-0000-7000-8000-000000000000'));
-    expectUnavailable(await send(context, 'post', '/api/stores', newStoreBody()));
+    expectUnavailable(await send(context, 'post', `/api/stores${orFail}`, newStoreBody()));
     expect(await readiness(context)).toEqual({
       status: 200,
       body: {
@@ -114,7 +120,6 @@ describe('while no node answers', () => {
     await supertest(context.app).get('/health/live').expect(200);
     await supertest(context.app).get('/api/stores').expect(401);
     await send(context, 'get', '/api/stores/nonsense').expect(400);
-    await context.close();
   });
 
   it.each([
@@ -124,7 +129,6 @@ describe('while no node answers', () => {
     const context = await startOn([change(service.database.appUrl)]);
     expectUnavailable(await send(context, 'get', '/api/stores'));
     expect((await readiness(context)).body).toMatchObject({ status: 'degraded' });
-    await context.close();
   });
 });
 
@@ -143,7 +147,6 @@ describe('when the pool is exhausted', () => {
     for (const response of refused) expectUnavailable(response, 'overloaded');
     await send(context, 'get', '/api/stores').expect(200);
     expect((await readiness(context)).body).toMatchObject({ status: 'ok' });
-    await context.close();
   });
 });
 
@@ -157,6 +160,5 @@ describe('draining', () => {
     context.drain();
     expect(await readiness(context)).toMatchObject({ status: 503, body: { status: 'draining' } });
     await send(context, 'get', '/api/stores').expect(200);
-    await context.close();
   });
 });
