@@ -3,6 +3,7 @@ import { messageOf } from '../../shared/errors/error-code.js';
 import { FaultCluster } from '../helpers/fault-cluster.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { FaultLab } from './fault-lab.js';
+import { measureCachedReads } from './cached-reads.js';
 import { type Figure, figures, summarise } from './must-hold.js';
 import { outcomeScenarios } from './outcome-scenarios.js';
 import { overloadScenarios } from './overload-scenarios.js';
@@ -48,6 +49,15 @@ class FaultRun {
     });
   }
 
+  /** A measurement that brings its own lab along. */
+  async measurement(
+    name: string,
+    seed: number,
+    measure: (cluster: FaultCluster) => Promise<Measurements>,
+  ): Promise<void> {
+    await this.#report(`  =  ${name}`, seed, () => measure(this.#cluster));
+  }
+
   async #inLab<T>(run: (lab: FaultLab) => Promise<T>, seed: number, config?: Scenario['config']): Promise<T> {
     await this.#cluster.mend();
     const lab = await FaultLab.open(this.#cluster, new SeededRandom(seed), config);
@@ -84,7 +94,8 @@ function describe(measurements: Measurements): string {
 
 /**
  * Environment: FAULT_SEED repeats the choices of an earlier run, FAULT_ROUNDS adds that many scenarios picked by chance,
- * FAULT_ONLY names the scenarios to run (numbers of the design, `figures` for the must-hold figures).
+ * FAULT_ONLY names the scenarios to run (numbers of the design, `figures` for the must-hold figures,
+ * `cached-reads` for reads from memory).
  */
 async function main(): Promise<void> {
   const seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31));
@@ -97,6 +108,7 @@ async function main(): Promise<void> {
   try {
     for (const scenario of scenarios) if (isWanted(scenario.number)) await run.scenario(scenario, seed);
     if (isWanted('figures')) for (const figure of figures) await run.figure(figure, seed);
+    if (isWanted('cached-reads')) await run.measurement('reads from memory', seed, measureCachedReads);
     const random = new SeededRandom(seed);
     for (let round = 0; round < rounds; round += 1) {
       await run.scenario(random.pick(scenarios), random.between(0, 2 ** 31));

@@ -6,6 +6,12 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * Says the same to all who would not wait: during an outage there can be thousands of them in a second, and collecting
+ * a stack for each costs more than answering them.
+ */
+const refusedAtOnce = databaseUnavailable();
+
 /** Those who wait for a primary, each for a time of its own. */
 export class PrimaryWaiters {
   readonly #waiters = new Set<Waiter>();
@@ -17,7 +23,7 @@ export class PrimaryWaiters {
 
   /** @throws {DatabaseUnavailableError} after `waitMs`; the signal's reason if it aborts */
   wait(waitMs: number, signal: AbortSignal | undefined): Promise<string> {
-    if (waitMs <= 0) return Promise.reject(databaseUnavailable());
+    if (waitMs <= 0) return Promise.reject(refusedAtOnce);
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#waiters.delete(waiter);

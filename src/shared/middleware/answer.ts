@@ -60,7 +60,10 @@ export function sendAnswer(
   stale?: StaleHeaders,
 ): void {
   const isKnown = version !== undefined && ifNoneMatchHolds(req, version);
-  if (stale) res.set({ ...stale });
+  if (stale) {
+    res.setHeader('Age', stale.Age);
+    res.setHeader('Cache-Status', stale['Cache-Status']);
+  }
   if (version !== undefined) res.setHeader('ETag', versionTag(version));
   if (isKnown) {
     res.status(304).end();

@@ -32,9 +32,11 @@ export function readQuery(req: Request): Record<string, unknown> {
   return Object.fromEntries(values);
 }
 
+const noParameters = Joi.object({});
+
 /** @throws {MalformedInputError} `invalid_parameter` if there is any parameter */
 export function assertNoParameters(req: Request): void {
-  parseQuery(Joi.object({}), readQuery(req));
+  if (queryTextOf(req) !== '') parseQuery(noParameters, readQuery(req));
 }
 
 function readValue(name: string, given: string[]): unknown {

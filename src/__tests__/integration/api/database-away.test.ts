@@ -110,13 +110,6 @@ describe('while no node answers', () => {
         checks: { databasePrimary: 'down', databaseReplica: 'down', vault: 'up' },
       },
     });
-    service.vault.server.state.isSealed = true;
-    await supertest(context.app)
-      .get('/health')
-      .set('Authorization', `Bearer ${tokenOf('operator')}`);
-    const useless = await readiness(context);
-    service.vault.server.state.isSealed = false;
-    expect(useless).toMatchObject({ status: 503, body: { status: 'unavailable' } });
     await supertest(context.app).get('/health/live').expect(200);
     await supertest(context.app).get('/api/stores').expect(401);
     await send(context, 'get', '/api/stores/nonsense').expect(400);
