@@ -111,6 +111,11 @@ export class TestService {
     await this.database.drop();
   }
 
+  /** Instances that remember the caller learn of it after half a minute at most. */
+  changeRole(caller: Caller, role: Role): Promise<void> {
+    return this.vault.keep({ ...callers[caller], role });
+  }
+
   get(path: string, caller: Caller = 'operator'): Test {
     return this.request('GET', path, caller);
   }

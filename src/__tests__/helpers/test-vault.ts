@@ -20,8 +20,16 @@ export class TestVault {
   /** What makes a service use it. */
   readonly environment: Readonly<Record<string, string>>;
 
+  readonly #client: VaultClient;
+
   private constructor(server: DevVault) {
     this.server = server;
+    this.#client = new VaultClient({
+      address: server.address,
+      timeoutMs: 5_000,
+      maxResponseBytes: 100_000,
+      maxSockets: 2,
+    });
     this.environment = {
       VAULT_ADDR: server.address,
       VAULT_AUTH: 'token',
@@ -31,27 +39,27 @@ export class TestVault {
 
   static async start(callers: readonly TestCaller[]): Promise<TestVault> {
     const server = await DevVault.start();
-    const client = new VaultClient({
-      address: server.address,
-      timeoutMs: 5_000,
-      maxResponseBytes: 100_000,
-      maxSockets: 2,
-    });
-    const root = { operation: 'provision', token: server.rootToken };
-    const write = (path: string[], body: object) =>
-      client.write(vaultPath(...(path as [string, ...string[]])), { ...body }, root);
-    await write(['sys/mounts/transit'], { type: 'transit' });
-    await write(['transit/keys/store-platform'], {});
-    await write(['secret/data/store-platform/signing-key'], { data: { key: signingKey } });
-    for (const caller of callers) {
-      await write(['secret/data/api-keys', caller.id], { data: recordOf(caller) });
-    }
-    client.close();
-    return new TestVault(server);
+    const vault = new TestVault(server);
+    await vault.#write(['sys/mounts/transit'], { type: 'transit' });
+    await vault.#write(['transit/keys/store-platform'], {});
+    await vault.#write(['secret/data/store-platform/signing-key'], { data: { key: signingKey } });
+    for (const caller of callers) await vault.keep(caller);
+    return vault;
   }
 
-  close(): Promise<void> {
-    return this.server.close();
+  /** Makes a caller known, or changes what is known of it. */
+  async keep(caller: TestCaller): Promise<void> {
+    await this.#write(['secret/data/api-keys', caller.id], { data: recordOf(caller) });
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+    await this.server.close();
+  }
+
+  #write(path: [string, ...string[]], body: object): Promise<unknown> {
+    const root = { operation: 'provision', token: this.server.rootToken };
+    return this.#client.write(vaultPath(...path), { ...body }, root);
   }
 }
 
