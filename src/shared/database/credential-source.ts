@@ -16,7 +16,7 @@ export interface CredentialGeneration extends Login {
 export type CredentialConsumer = (generation: CredentialGeneration) => Promise<void>;
 
 /**
- * Where logins come from. A source that rotates does so in this order: mint, prove (see `ConnectionManager.prove`),
+ * Where logins come from. A source that rotates does so in this order: mint, prove (see `proveLogin`),
  * publish to every consumer, wait until they have drained, revoke.
  */
 export interface CredentialSource {
