@@ -131,8 +131,8 @@ export class NodeConnections {
    * @returns whether there is another one now
    */
   async renew(refusedId: string): Promise<boolean> {
-    const mayExpire = this.#generation.expiresAt !== undefined;
-    if (this.#generation.id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
+    const { id, mayExpire } = this.#generation;
+    if (id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
       this.#credentials.reject(refusedId);
       await this.#generationAfter(refusedId);
     }

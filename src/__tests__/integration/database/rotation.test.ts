@@ -47,7 +47,7 @@ class TestCredentials implements CredentialSource {
   async mint(): Promise<CredentialGeneration> {
     const username = `rotated_${randomUUID().replaceAll('-', '')}`;
     await this.#administer(`CREATE ROLE ${username} LOGIN PASSWORD 'secret' IN ROLE store_platform_rw`);
-    return { id: username, username, password: 'secret', expiresAt: new Date(Date.now() + 3_600_000) };
+    return { id: username, username, password: 'secret', mayExpire: true };
   }
 
   /** Publishes, and resolves when the old login may be revoked. */
