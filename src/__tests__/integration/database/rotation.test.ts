@@ -8,7 +8,12 @@ import type {
   CredentialSource,
 } from '../../../shared/database/credential-source.js';
 import { proveLogin } from '../../../shared/database/prove-login.js';
-import { createTestDatabase, getTestCluster, type TestDatabase } from '../../helpers/database.js';
+import {
+  createTestDatabase,
+  getTestCluster,
+  type TestDatabase,
+  withReplayPaused,
+} from '../../helpers/database.js';
 import { startManager, testDatabaseConfig } from '../../helpers/test-manager.js';
 
 /** Mints logins as Vault would: a new user each time. */
@@ -97,19 +102,6 @@ function nodes(): readonly string[] {
 /** As the service proves a login before it is published. */
 function prove(login: CredentialGeneration): Promise<void> {
   return proveLogin(testDatabaseConfig(nodes()), login, 'stores');
-}
-
-/** The replica stands still while `work` runs. */
-async function withReplayPaused(work: () => Promise<void>): Promise<void> {
-  const { replicaPort, credentials } = await getTestCluster();
-  const url = connectionString(credentials.superuser, { port: replicaPort, database: MAINTENANCE_DATABASE });
-  const administerReplica = (sql: string): Promise<unknown> => withClient(url, (client) => client.query(sql));
-  await administerReplica('SELECT pg_wal_replay_pause()');
-  try {
-    await work();
-  } finally {
-    await administerReplica('SELECT pg_wal_replay_resume()');
-  }
 }
 
 const whoAmI = 'SELECT current_user AS name, (SELECT count(*)::int FROM stores) AS stores';
