@@ -11,6 +11,7 @@ const bucketsSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 export class PrometheusMetrics implements Metrics {
   readonly #registry = new Registry();
   readonly #instruments: ReadonlyMap<string, Instrument>;
+  readonly #measures: (() => void)[] = [];
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
@@ -23,8 +24,14 @@ export class PrometheusMetrics implements Metrics {
     return this.#registry.contentType;
   }
 
+  /** Has `measure` set gauges of things that stand at some value all the time, each time that somebody looks. */
+  beforeRender(measure: () => void): void {
+    this.#measures.push(measure);
+  }
+
   /** Everything measured so far, in Prometheus' text format. */
   render(): Promise<string> {
+    for (const measure of this.#measures) measure();
     return this.#registry.metrics();
   }
 
