@@ -3,7 +3,11 @@ import { systemClock } from '../shared/clock.js';
 import type { Config } from '../shared/config/config.js';
 import { ConnectionManager } from '../shared/database/connection-manager.js';
 import { ConsistencyLedger } from '../shared/database/consistency.js';
-import { logDatabaseEvents, measureDatabaseEvents } from '../shared/database/database-reporting.js';
+import {
+  logDatabaseEvents,
+  measureDatabaseEvents,
+  measureDatabaseStatus,
+} from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
 import { CircuitBreakerMiddleware } from '../shared/middleware/circuit-breaker.middleware.js';
@@ -79,6 +83,9 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   releasers.add('The database', () => database.close(databaseCloseMs));
   database.onEvent(logDatabaseEvents(logger));
   database.onEvent(measureDatabaseEvents(metrics));
+  metrics.beforeRender(() => {
+    measureDatabaseStatus(metrics, database.status());
+  });
   await database.start();
 
   const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger });

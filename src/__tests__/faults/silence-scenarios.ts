@@ -1,10 +1,21 @@
 import { strict as assert } from 'node:assert';
 import { setTimeout as delay } from 'node:timers/promises';
+import { waitUntil } from '../../dev/wait-until.js';
 import { entersState, type FaultLab, isHealthy } from './fault-lab.js';
 import type { Measurements, Scenario } from './scenario.js';
 
 /** The product asks for a failure that only a timeout tells to be found within this. */
 export const silentDetectionLimitMs = 2_000;
+
+/**
+ * Within this everything that waits for a node must be let go once it is found silent. A socket that is cut says so a turn
+ * of the event loop later (measured: 2 to 8 ms, once 50 on a crowded machine), and only then is its place free; any timeout
+ * would take a second and more.
+ */
+const letGoLimitMs = 100;
+
+/** More than find an idle connection: these meet the silence while they log in. */
+const lateWriters = 2;
 
 async function silence(
   lab: FaultLab,
@@ -15,18 +26,36 @@ async function silence(
   const writers = await lab.writers();
   const silentAtMs = performance.now();
   await begin();
+  const late = Array.from({ length: lateWriters }, () => writers.perform());
   const foundAtMs = await lab.heardAfter('the silence to be found', silentAtMs, entersState(name, 'down'));
-  const inUse = lab.manager.status().nodes.find((node) => node.name === name)?.connections.inUse;
+  const letGoAtMs = await letGo(lab, name);
   // by chance, so that what hangs is cut off at different places
   await delay(lab.random.between(100, 1_000));
   await end();
   const endedAtMs = performance.now();
   await lab.heardAfter('the primary to be found again', foundAtMs, isHealthy);
   const resumedAtMs = await lab.acknowledgedAfter(writers, endedAtMs);
+  await Promise.all(late);
   const acknowledged = await lab.check(writers);
-  assert.equal(inUse, 0, 'no connection is left waiting for a silent node');
   assert.ok(foundAtMs - silentAtMs <= silentDetectionLimitMs, 'a silent node is found within 2 s');
-  return { foundMs: foundAtMs - silentAtMs, resumedMs: resumedAtMs - endedAtMs, acknowledged };
+  return {
+    foundMs: foundAtMs - silentAtMs,
+    letGoMs: letGoAtMs - foundAtMs,
+    resumedMs: resumedAtMs - endedAtMs,
+    acknowledged,
+  };
+}
+
+/** When nobody holds a connection to a node any more, or waits for one. */
+function letGo(lab: FaultLab, name: string): Promise<number> {
+  return waitUntil(
+    'no connection to be left waiting for a silent node',
+    () => {
+      const usage = lab.manager.status().nodes.find((node) => node.name === name)?.connections;
+      return usage?.inUse === 0 && usage.waiting === 0 && performance.now();
+    },
+    { timeoutMs: letGoLimitMs, intervalMs: 1 },
+  );
 }
 
 export const silenceScenarios: readonly Scenario[] = [

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { Client } from 'pg';
 import { connectionString, MAINTENANCE_DATABASE, withClient } from '../../dev/postgres/admin-client.js';
 import { currentLsn, waitForReplay } from '../../dev/postgres/replay.js';
+import { waitUntil } from '../../dev/wait-until.js';
 import type { TestCluster } from './test-cluster-host.js';
 
 export interface TestDatabase {
@@ -54,4 +56,33 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       await administer(`DROP DATABASE ${database} WITH (FORCE)`);
     },
   };
+}
+
+/** Any number: whoever pauses the replica holds this lock on the primary, so that nobody else resumes it meanwhile. */
+const replayLock = 7_301;
+const pauseTimeoutMs = 5_000;
+
+/** The replica of this run stands still while `work` runs: it shows what was committed before, and nothing newer. */
+export async function withReplayPaused(work: () => Promise<void>): Promise<void> {
+  const { primaryPort, replicaPort, credentials } = await getTestCluster();
+  const [primaryUrl, replicaUrl] = [primaryPort, replicaPort].map((port) =>
+    connectionString(credentials.superuser, { port, database: MAINTENANCE_DATABASE }),
+  ) as [string, string];
+  await withClient(primaryUrl, async (primary) => {
+    await primary.query('SELECT pg_advisory_lock($1)', [replayLock]);
+    await withClient(replicaUrl, async (replica) => {
+      try {
+        await replica.query('SELECT pg_wal_replay_pause()');
+        await waitUntil('the replica to stand still', () => isPaused(replica), { timeoutMs: pauseTimeoutMs });
+        await work();
+      } finally {
+        await replica.query('SELECT pg_wal_replay_resume()');
+      }
+    });
+  });
+}
+
+async function isPaused(replica: Client): Promise<boolean> {
+  const { rows } = await replica.query<{ state: string }>('SELECT pg_get_wal_replay_pause_state() AS state');
+  return rows[0]?.state === 'paused';
 }

@@ -72,9 +72,8 @@ export class Proxied {
     body?: object,
     caller: Caller = 'operator',
   ): Test {
-    const test = supertest(this.context.app)
-      [method](path)
-      .set('Authorization', `Bearer ${tokenOf(caller)}`);
+    const agent = supertest(this.context.app);
+    const test = agent[method](path).set('Authorization', `Bearer ${tokenOf(caller)}`);
     return body ? test.send(body) : test;
   }
 

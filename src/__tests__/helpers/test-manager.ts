@@ -6,12 +6,11 @@ import {
 import type { DatabaseEvent } from '../../shared/database/database-event.js';
 import { testEnvironment } from './test-service.js';
 
-/** A connection manager on these nodes, started, and what it has told. */
-export async function startManager(
+/** The settings of `startManager` for these nodes. */
+export function testDatabaseConfig(
   urls: readonly string[],
   config: Partial<DatabaseConfig> = {},
-  dependencies: Partial<ConnectionManagerDependencies> = {},
-): Promise<{ manager: ConnectionManager; events: DatabaseEvent[] }> {
+): DatabaseConfig {
   const { database } = loadConfig(
     testEnvironment({
       DATABASE_URLS: urls.join(','),
@@ -19,10 +18,19 @@ export async function startManager(
       DATABASE_PROBE_TIMEOUT_MS: '5000',
     }),
   );
-  const manager = new ConnectionManager(
-    { ...database, ...config },
-    { probeTable: 'stores', ...dependencies },
-  );
+  return { ...database, ...config };
+}
+
+/** A connection manager on these nodes, started, and what it has told. */
+export async function startManager(
+  urls: readonly string[],
+  config: Partial<DatabaseConfig> = {},
+  dependencies: Partial<ConnectionManagerDependencies> = {},
+): Promise<{ manager: ConnectionManager; events: DatabaseEvent[] }> {
+  const manager = new ConnectionManager(testDatabaseConfig(urls, config), {
+    probeTable: 'stores',
+    ...dependencies,
+  });
   const events: DatabaseEvent[] = [];
   manager.onEvent((event) => events.push(event));
   await manager.start();

@@ -2,8 +2,7 @@ import type { DatabaseConfig } from '../config/config.js';
 import { EventHub } from '../resilience/event-hub.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
 import { ClusterWatch, defaultTimings, type WatchTimings } from './cluster-watch.js';
-import { Connection } from './connection.js';
-import type { CredentialGeneration, CredentialSource } from './credential-source.js';
+import type { CredentialSource } from './credential-source.js';
 import { StaticCredentials } from './credential-source.js';
 import type { DatabaseEvent, PoolReplacement } from './database-event.js';
 import { accusesNode } from './error-class.js';
@@ -56,7 +55,6 @@ interface Node {
  */
 export class ConnectionManager implements Database {
   readonly #config: DatabaseConfig;
-  readonly #probeTable: string;
   readonly #clock: TimerClock;
   readonly #events = new EventHub<DatabaseEvent>();
   readonly #watch: ClusterWatch;
@@ -70,7 +68,6 @@ export class ConnectionManager implements Database {
   constructor(config: DatabaseConfig, dependencies: ConnectionManagerDependencies) {
     const { clock = systemTimerClock, probeTable } = dependencies;
     this.#config = config;
-    this.#probeTable = probeTable;
     this.#clock = clock;
     const sites = config.urls.map((url) => {
       const { address, login } = parseConnectionString(url);
@@ -118,29 +115,6 @@ export class ConnectionManager implements Database {
       connections: connections.usage,
     }));
     return { cluster: this.#watch.state, nodes };
-  }
-
-  /**
-   * Proves that a login is accepted and may read, before it is published.
-   * @throws {AppError} if it is not, or no node can be reached
-   */
-  async prove(generation: CredentialGeneration): Promise<void> {
-    const primary = await this.#watch.primary(this.#config.failoverWaitMs);
-    const node = this.#nodes.get(primary);
-    if (!node) throw new Error(`There is no node ${primary}`);
-    const settings = connectionSettings(this.#config);
-    const connection = await Connection.open(
-      node.address,
-      generation,
-      settings,
-      this.#clock,
-      () => undefined,
-    );
-    try {
-      await connection.query(`SELECT FROM ${this.#probeTable} LIMIT 1`);
-    } finally {
-      connection.close();
-    }
   }
 
   read<T>(work: (db: Queryable) => Promise<T>, options: ReadOptions = {}): Promise<T> {

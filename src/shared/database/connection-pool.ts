@@ -19,18 +19,20 @@ interface IdleConnection {
  * count them, for that goes over all pools of a node.
  */
 export class ConnectionPool {
-  readonly #open: () => Promise<Connection>;
+  readonly #open: (signal: AbortSignal) => Promise<Connection>;
   readonly #limits: PoolLimits;
   readonly #clock: TimerClock;
   #idle: IdleConnection[] = [];
   readonly #inUse = new Set<Connection>();
+  /** Aborts when everything is cut, for the sake of connections that are only being opened. */
+  readonly #cut = new AbortController();
   #opening = 0;
   #isRetired = false;
-  #isDestroyed = false;
   #onEmpty: (() => void) | undefined;
   #cancelSweep: CancelTask | undefined;
 
-  constructor(open: () => Promise<Connection>, limits: PoolLimits, clock: TimerClock) {
+  /** @param open gives up when the signal aborts, with the signal's reason */
+  constructor(open: (signal: AbortSignal) => Promise<Connection>, limits: PoolLimits, clock: TimerClock) {
     this.#open = open;
     this.#limits = limits;
     this.#clock = clock;
@@ -80,7 +82,7 @@ export class ConnectionPool {
     });
   }
 
-  /** Cuts every connection, also those in use. */
+  /** Cuts every connection, also those in use and those that are being opened. */
   destroy(): void {
     this.#isRetired = true;
     this.#cancelSweep?.();
@@ -90,10 +92,10 @@ export class ConnectionPool {
   async #openNew(): Promise<Connection> {
     this.#opening += 1;
     try {
-      const connection = await this.#open();
-      if (this.#isDestroyed) {
+      const connection = await this.#open(this.#cut.signal);
+      if (this.#cut.signal.aborted) {
         connection.destroy();
-        throw new DatabaseUnavailableError('connection');
+        throw this.#cut.signal.reason as Error;
       }
       // a pool that is only being drained still serves whom it has promised a connection, and is not empty until then
       this.#inUse.add(connection);
@@ -105,7 +107,7 @@ export class ConnectionPool {
   }
 
   #cutAll(): void {
-    this.#isDestroyed = true;
+    this.#cut.abort(new DatabaseUnavailableError('connection'));
     for (const { connection } of this.#idle.splice(0)) connection.destroy();
     for (const connection of this.#inUse) connection.destroy();
   }

@@ -73,7 +73,8 @@ export class Connection implements Queryable {
   /**
    * Connects and logs in.
    * @param onFailure is told once, when the connection breaks by itself; not when it is closed or destroyed
-   * @throws {AppError} what `translateConnectError` makes of the reason
+   * @param signal gives up the attempt
+   * @throws {AppError} what `translateConnectError` makes of the reason; the signal's reason if it aborted
    */
   static async open(
     { host, port, database }: NodeAddress,
@@ -81,6 +82,7 @@ export class Connection implements Queryable {
     settings: ConnectionSettings,
     clock: TimerClock,
     onFailure: (failure: ConnectionFailure) => void,
+    signal?: AbortSignal,
   ): Promise<Connection> {
     const client = new pg.Client({
       host,
@@ -99,10 +101,11 @@ export class Connection implements Queryable {
     });
     const connection = new Connection(client, id, clock, onFailure);
     try {
-      await client.connect();
+      await connection.interruptible(() => client.connect(), signal);
       return connection;
     } catch (error) {
       connection.destroy();
+      signal?.throwIfAborted();
       throw translateConnectError(error, id);
     }
   }

@@ -1,11 +1,11 @@
 import type { Login } from './node-address.js';
 
-/** A login that is valid for a while: each new one gets pools of its own. */
+/** A login, as long as it is valid: each new one gets pools of its own. */
 export interface CredentialGeneration extends Login {
   /** Names the generation in logs and metrics; no secret. */
   readonly id: string;
-  /** When the server stops accepting it; absent for a login that stays. */
-  readonly expiresAt?: Date;
+  /** Whether the server stops accepting it some day, and another one takes its place. */
+  readonly mayExpire: boolean;
 }
 
 /**
@@ -16,7 +16,7 @@ export interface CredentialGeneration extends Login {
 export type CredentialConsumer = (generation: CredentialGeneration) => Promise<void>;
 
 /**
- * Where logins come from. A source that rotates does so in this order: mint, prove (see `ConnectionManager.prove`),
+ * Where logins come from. A source that rotates does so in this order: mint, prove (see `proveLogin`),
  * publish to every consumer, wait until they have drained, revoke.
  */
 export interface CredentialSource {
@@ -36,7 +36,7 @@ export class StaticCredentials implements CredentialSource {
   readonly #generation: CredentialGeneration;
 
   constructor(login: Login) {
-    this.#generation = { id: 'static', ...login };
+    this.#generation = { id: 'static', ...login, mayExpire: false };
   }
 
   current(): CredentialGeneration {

@@ -1,5 +1,6 @@
 import type { Logger } from '../logging/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
+import type { DatabaseStatus } from './connection-manager.js';
 import type { DatabaseEvent } from './database-event.js';
 import type { NodeState } from './node-state.js';
 
@@ -106,6 +107,17 @@ export function measureDatabaseEvents(metrics: Metrics): Listener {
         return unreachable(event);
     }
   };
+}
+
+/** Measures how things stand at the nodes now. */
+export function measureDatabaseStatus(metrics: Metrics, { nodes }: DatabaseStatus): void {
+  for (const { name: node, state, lagMs, connections } of nodes) {
+    metrics.gauge('database_connections', connections.idle, { node, state: 'idle' });
+    metrics.gauge('database_connections', connections.inUse, { node, state: 'in_use' });
+    metrics.gauge('database_connection_waiters', connections.waiting, { node });
+    const lagSeconds = state.kind === 'primary' ? 0 : lagMs / 1000;
+    metrics.gauge('database_replica_lag_seconds', lagSeconds, { node });
+  }
 }
 
 function unreachable(event: never): never {

@@ -131,8 +131,8 @@ export class NodeConnections {
    * @returns whether there is another one now
    */
   async renew(refusedId: string): Promise<boolean> {
-    const mayExpire = this.#generation.expiresAt !== undefined;
-    if (this.#generation.id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
+    const { id, mayExpire } = this.#generation;
+    if (id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
       this.#credentials.reject(refusedId);
       await this.#generationAfter(refusedId);
     }
@@ -180,13 +180,14 @@ export class NodeConnections {
 
   #createPool(): ConnectionPool {
     const generation = this.#generation;
-    return new ConnectionPool(() => this.#open(generation), this.#settings, this.#clock);
+    return new ConnectionPool((signal) => this.#open(generation, signal), this.#settings, this.#clock);
   }
 
-  async #open(generation: CredentialGeneration): Promise<Connection> {
-    const connection = await this.#connect(generation);
+  async #open(generation: CredentialGeneration, signal: AbortSignal): Promise<Connection> {
+    const connection = await this.#connect(generation, signal);
     try {
-      if (this.#judge.isExpected(await readIdentity(connection))) return connection;
+      const identity = await connection.interruptible(() => readIdentity(connection), signal);
+      if (this.#judge.isExpected(identity)) return connection;
     } catch (error) {
       connection.destroy();
       const isRefused = classifyDatabaseError(error) === 'permission';
@@ -198,14 +199,15 @@ export class NodeConnections {
     throw new DatabaseUnavailableError('connection', error);
   }
 
-  async #connect(generation: CredentialGeneration): Promise<Connection> {
+  async #connect(generation: CredentialGeneration, signal: AbortSignal): Promise<Connection> {
     const onFailure = (failure: ConnectionFailure): void => {
       this.#judge.onFailure(failure);
     };
     try {
-      return await Connection.open(this.#address, generation, this.#settings, this.#clock, onFailure);
+      return await Connection.open(this.#address, generation, this.#settings, this.#clock, onFailure, signal);
     } catch (error) {
-      if (error instanceof DatabaseUnavailableError && error.errorClass !== undefined) {
+      // that we gave it up ourselves says nothing about the node
+      if (!signal.aborted && error instanceof DatabaseUnavailableError && error.errorClass !== undefined) {
         if (error.errorClass !== 'credentials') {
           onFailure({ errorClass: error.errorClass, error: error.cause });
         } else if (this.#judge.knowsAllLogins()) {

@@ -30,6 +30,21 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
   },
   database_healthy: { kind: 'gauge', help: '1 while there is a primary', labels: [] },
   database_node_state: { kind: 'gauge', help: '1 for the state a node is in', labels: ['node', 'state'] },
+  database_connections: {
+    kind: 'gauge',
+    help: 'Connections to a node for requests: in_use (lent, or being opened for somebody) or idle',
+    labels: ['node', 'state'],
+  },
+  database_connection_waiters: {
+    kind: 'gauge',
+    help: 'Requests that wait for a connection to a node to become free',
+    labels: ['node'],
+  },
+  database_replica_lag_seconds: {
+    kind: 'gauge',
+    help: 'Upper bound of the age of what a node shows: 0 for the primary, +Inf where nothing is known',
+    labels: ['node'],
+  },
   database_failover_seconds: {
     kind: 'histogram',
     help: 'Time without a primary, from the loss of one to the next',

@@ -66,7 +66,7 @@ export class VaultLogins implements CredentialSource, CredentialConsumer {
   }
 }
 
-/** Every login of Vault's is for a while only, even where the source of this one does not say until when. */
+/** Every login of Vault's is for a while only. */
 function toLogin({ generation, username, password }: DatabaseCredentials): CredentialGeneration {
-  return { id: String(generation), username, password, expiresAt: new Date(8.64e15) };
+  return { id: String(generation), username, password, mayExpire: true };
 }

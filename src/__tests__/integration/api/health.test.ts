@@ -82,6 +82,23 @@ describe('GET /metrics', () => {
     expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
   });
 
+  it('shows the connections and the lag of each node, as they are now', async () => {
+    await service.get('/api/stores').expect(200);
+    const { text } = await service.request('GET', '/metrics').expect(200);
+    const { appUrl, replicaAppUrl } = service.database;
+    const [primary, replica] = [appUrl, replicaAppUrl].map((url) => {
+      const { host, pathname } = new URL(url);
+      return `${host}${pathname}`;
+    });
+    expect(text).toMatch(new RegExp(`^database_connections\\{node="${primary}",state="idle"\\} [1-9]`, 'm'));
+    expect(text).toContain(`\ndatabase_connections{node="${primary}",state="in_use"} 0\n`);
+    expect(text).toContain(`\ndatabase_connection_waiters{node="${replica}"} 0\n`);
+    expect(text).toContain(`\ndatabase_replica_lag_seconds{node="${primary}"} 0\n`);
+    expect(text).toMatch(
+      new RegExp(`^database_replica_lag_seconds\\{node="${replica}"\\} ([\\d.]+|\\+Inf)$`, 'm'),
+    );
+  });
+
   it('names no caller and no store', async () => {
     const { body: store } = await service.post('/api/stores', newStoreBody()).expect(201);
     const { text } = await service.request('GET', '/metrics').expect(200);

@@ -59,7 +59,9 @@ describe('a write while the database is away', () => {
     instance.returnDatabase();
     for (const { body } of operations) await instance.expectEnd(body.id, { status: 'SUCCEEDED' });
     const { body: history } = await instance.send('get', `${path}/history`).expect(200);
-    expect(history.items.map(({ toVersion }: { toVersion: number }) => toVersion)).toEqual([4, 3, 2, 1]);
+    expect((history.items as { toVersion: number }[]).map(({ toVersion }) => toVersion)).toEqual([
+      4, 3, 2, 1,
+    ]);
     expect((await instance.send('get', path)).body).toMatchObject({ name: 'Third', version: 4 });
   });
 
@@ -171,7 +173,10 @@ describe('an idempotency key while the database is away', () => {
     await other.loseDatabase();
     const body = newStoreBody();
     const create = (instance: Proxied) =>
-      instance.send('post', '/api/stores', body).set('Idempotency-Key', `twice-${String(body['code'])}`).expect(202);
+      instance
+        .send('post', '/api/stores', body)
+        .set('Idempotency-Key', `twice-${String(body['code'])}`)
+        .expect(202);
     const operations = [await create(one), await create(other)];
     one.returnDatabase();
     const first = await one.expectEnd(operations[0]?.body.id, { status: 'SUCCEEDED' });

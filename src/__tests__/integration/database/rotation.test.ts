@@ -7,8 +7,14 @@ import type {
   CredentialGeneration,
   CredentialSource,
 } from '../../../shared/database/credential-source.js';
-import { createTestDatabase, getTestCluster, type TestDatabase } from '../../helpers/database.js';
-import { startManager } from '../../helpers/test-manager.js';
+import { proveLogin } from '../../../shared/database/prove-login.js';
+import {
+  createTestDatabase,
+  getTestCluster,
+  type TestDatabase,
+  withReplayPaused,
+} from '../../helpers/database.js';
+import { startManager, testDatabaseConfig } from '../../helpers/test-manager.js';
 
 /** Mints logins as Vault would: a new user each time. */
 class TestCredentials implements CredentialSource {
@@ -46,7 +52,7 @@ class TestCredentials implements CredentialSource {
   async mint(): Promise<CredentialGeneration> {
     const username = `rotated_${randomUUID().replaceAll('-', '')}`;
     await this.#administer(`CREATE ROLE ${username} LOGIN PASSWORD 'secret' IN ROLE store_platform_rw`);
-    return { id: username, username, password: 'secret', expiresAt: new Date(Date.now() + 3_600_000) };
+    return { id: username, username, password: 'secret', mayExpire: true };
   }
 
   /** Publishes, and resolves when the old login may be revoked. */
@@ -86,21 +92,16 @@ async function setUp(
   const source = new TestCredentials(administer);
   await source.publish(await source.mint());
   await database.waitForReplica();
-  const urls = [database.appUrl, database.replicaAppUrl];
-  return { ...(await startManager(urls, { poolSize }, { credentials: source })), source };
+  return { ...(await startManager(nodes(), { poolSize }, { credentials: source })), source };
 }
 
-/** The replica stands still while `work` runs. */
-async function withReplayPaused(work: () => Promise<void>): Promise<void> {
-  const { replicaPort, credentials } = await getTestCluster();
-  const url = connectionString(credentials.superuser, { port: replicaPort, database: MAINTENANCE_DATABASE });
-  const administerReplica = (sql: string): Promise<unknown> => withClient(url, (client) => client.query(sql));
-  await administerReplica('SELECT pg_wal_replay_pause()');
-  try {
-    await work();
-  } finally {
-    await administerReplica('SELECT pg_wal_replay_resume()');
-  }
+function nodes(): readonly string[] {
+  return [database.appUrl, database.replicaAppUrl];
+}
+
+/** As the service proves a login before it is published. */
+function prove(login: CredentialGeneration): Promise<void> {
+  return proveLogin(testDatabaseConfig(nodes()), login, 'stores');
 }
 
 const whoAmI = 'SELECT current_user AS name, (SELECT count(*)::int FROM stores) AS stores';
@@ -123,8 +124,7 @@ describe('credentials that rotate', () => {
     };
     const workers = Array.from({ length: 8 }, work);
     const next = await source.mint();
-    await database.waitForReplica();
-    await manager.prove(next);
+    await prove(next);
     await source.publish(next);
     const left = await withClient(database.ownerUrl, (client) =>
       client.query('SELECT FROM pg_stat_activity WHERE usename = $1 AND state = $2', [old, 'active']),
@@ -207,14 +207,14 @@ describe('credentials that rotate', () => {
   });
 
   it('are not published unproven: a login that is not accepted, or may not read, is found out', async () => {
-    const { manager, source } = await setUp();
+    const source = new TestCredentials(administer);
     const generation = await source.mint();
-    await expect(manager.prove({ ...generation, password: 'wrong' })).rejects.toMatchObject({
-      errorClass: 'credentials',
+    await expect(prove({ ...generation, password: 'wrong' })).rejects.toMatchObject({
+      errors: [{ errorClass: 'credentials' }, { errorClass: 'credentials' }],
     });
     await source.revoke(generation.username);
     await administer(`ALTER ROLE ${generation.username} LOGIN`);
-    await expect(manager.prove(generation)).rejects.toMatchObject({ code: '42501' });
-    await manager.close(1_000);
+    await database.waitForReplica();
+    await expect(prove(generation)).rejects.toMatchObject({ errors: [{ code: '42501' }, { code: '42501' }] });
   });
 });

@@ -24,9 +24,12 @@ function opening(): Opening {
     destroy: () => ends.push('destroyed'),
   } as unknown as Connection;
   let finishOpening: () => void = () => undefined;
-  const open = (): Promise<Connection> =>
+  const open = (signal: AbortSignal): Promise<Connection> =>
     new Promise((resolve) => {
+      const onAbort = (): void => void ends.push('given up');
+      signal.addEventListener('abort', onAbort);
       finishOpening = () => {
+        signal.removeEventListener('abort', onAbort);
         resolve(connection);
       };
     });
@@ -74,6 +77,12 @@ describe('ConnectionPool', () => {
     expect(ends).toEqual(['destroyed']);
   });
 
+  it('gives up a connection that is being opened when everything is cut', () => {
+    const { pool, ends } = opening();
+    pool.destroy();
+    expect(ends).toEqual(['given up']);
+  });
+
   it('does not hand out a connection that is opened after the time to drain', async () => {
     const { pool, clock, taking, ends, finishOpening } = opening();
     const retiring = pool.retire(500);
@@ -81,7 +90,7 @@ describe('ConnectionPool', () => {
     await retiring;
     finishOpening();
     await expect(taking).rejects.toMatchObject({ errorClass: 'connection' });
-    expect(ends).toEqual(['destroyed']);
+    expect(ends).toEqual(['given up', 'destroyed']);
     expect(pool.size).toEqual({ idle: 0, inUse: 0 });
   });
 });

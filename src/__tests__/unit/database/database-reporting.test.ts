@@ -1,6 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DatabaseEvent } from '../../../shared/database/database-event.js';
-import { logDatabaseEvents, measureDatabaseEvents } from '../../../shared/database/database-reporting.js';
+import {
+  logDatabaseEvents,
+  measureDatabaseEvents,
+  measureDatabaseStatus,
+} from '../../../shared/database/database-reporting.js';
 import type { ClusterState, NodeState } from '../../../shared/database/node-state.js';
 import { InMemoryMetrics } from '../../../shared/metrics/in-memory-metrics.js';
 import { noMetrics } from '../../../shared/metrics/metrics.js';
@@ -84,5 +88,39 @@ describe('measureDatabaseEvents', () => {
     for (const event of events) measureDatabaseEvents(noMetrics)(event);
     expect(new InMemoryMetrics().valueOf('database_healthy')).toBeUndefined();
     expect(new InMemoryMetrics().observationsOf('database_failover_seconds')).toEqual([]);
+  });
+});
+
+describe('measureDatabaseStatus', () => {
+  const connections = { idle: 3, inUse: 2, waiting: 4 };
+  const unused = { idle: 0, inUse: 0, waiting: 0 };
+  const replica: NodeState = { ...primary, kind: 'replica' };
+
+  it('shows the connections of every node, and who waits for one', () => {
+    const metrics = new InMemoryMetrics();
+    const nodes = [
+      { name: 'n:1/d', state: primary, lagMs: Infinity, connections },
+      { name: 'n:2/d', state: down, lagMs: Infinity, connections: unused },
+    ];
+    measureDatabaseStatus(metrics, { cluster: healthy, nodes });
+    const valuesOf = (node: string): unknown[] => [
+      metrics.valueOf('database_connections', { node, state: 'idle' }),
+      metrics.valueOf('database_connections', { node, state: 'in_use' }),
+      metrics.valueOf('database_connection_waiters', { node }),
+    ];
+    expect(valuesOf('n:1/d')).toEqual([3, 2, 4]);
+    expect(valuesOf('n:2/d')).toEqual([0, 0, 0]);
+  });
+
+  it.each([
+    ['replica', replica, 1_250, 1.25],
+    ['replica of which nothing is known', replica, Infinity, Infinity],
+    ['primary', primary, Infinity, 0],
+    ['node that is down', down, Infinity, Infinity],
+  ])('shows how far a %s lags', (_what, state, lagMs, seconds) => {
+    const metrics = new InMemoryMetrics();
+    const nodes = [{ name: 'n:1/d', state, lagMs, connections }];
+    measureDatabaseStatus(metrics, { cluster: healthy, nodes });
+    expect(metrics.valueOf('database_replica_lag_seconds', { node: 'n:1/d' })).toBe(seconds);
   });
 });

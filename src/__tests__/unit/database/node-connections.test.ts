@@ -21,7 +21,7 @@ describe('NodeConnections', () => {
     const credentials: CredentialSource = {
       current: () => {
         if (!hasLogin) throw new Error('There is no login');
-        return { id: 'first', username: 'somebody', password: 'secret' };
+        return { id: 'first', username: 'somebody', password: 'secret', mayExpire: true };
       },
       subscribe: () => () => undefined,
       reject: () => undefined,

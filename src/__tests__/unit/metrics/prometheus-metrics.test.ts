@@ -17,6 +17,17 @@ describe('PrometheusMetrics', () => {
     for (const name of Object.keys(metricDefinitions)) expect(text).toContain(`# TYPE ${name} `);
   });
 
+  it('asks for gauges anew each time that it is rendered', async () => {
+    const metrics = new PrometheusMetrics();
+    let waiters = 0;
+    metrics.beforeRender(() => {
+      waiters += 1;
+      metrics.gauge('database_connection_waiters', waiters, { node: 'n:1/d' });
+    });
+    expect(await metrics.render()).toContain('database_connection_waiters{node="n:1/d"} 1\n');
+    expect(await metrics.render()).toContain('database_connection_waiters{node="n:1/d"} 2\n');
+  });
+
   it('refuses a measurement that is not defined, or of another kind', () => {
     const metrics = new PrometheusMetrics();
     expect(() => {
