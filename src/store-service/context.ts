@@ -6,6 +6,7 @@ import { ConsistencyLedger } from '../shared/database/consistency.js';
 import { logDatabaseEvents, measureDatabaseEvents } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
+import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
 import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
@@ -62,7 +63,8 @@ export async function createContext(config: Config, overrides: ContextOverrides 
 
 async function compose(config: Config, logger: Logger, releasers: Releasers): Promise<Context> {
   const metrics = new PrometheusMetrics();
-  const vault = createVaultService(config, logger, metrics);
+  const breakers = new BreakerRegistry({ log: logger, metrics });
+  const vault = createVaultService(config, logger, metrics, breakers);
   releasers.add('Vault', () => vault.close());
   const signingKey = await readSigningKey(vault);
   const credentials = await startDatabaseLogins(config, vault);
@@ -76,7 +78,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   database.onEvent(measureDatabaseEvents(metrics));
   await database.start();
 
-  const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger });
+  const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger, registry: breakers });
   if (tokens) {
     releasers.add('The OpenID provider', () => {
       tokens.close();

@@ -1,5 +1,6 @@
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { ForbiddenError, UnauthenticatedError } from '../errors/app-error.js';
+import type { BreakerRegistry } from '../resilience/breaker-registry.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
 import { type Authenticator, type Principal, type Role, roles } from './authenticator.js';
 import { IssuerKeys } from './issuer-keys.js';
@@ -17,6 +18,8 @@ export interface OidcOptions {
   readonly log: VaultLog;
   readonly timeoutMs?: number;
   readonly clock?: TimerClock;
+  /** Gets to know the breaker in front of the provider. */
+  readonly registry?: Pick<BreakerRegistry, 'register'>;
 }
 
 /** Asymmetric ones only: with a shared secret, whoever can check tokens could make them (RFC 8725, section 3.1). */
