@@ -3,6 +3,7 @@ import { systemClock } from '../shared/clock.js';
 import type { Config } from '../shared/config/config.js';
 import { ConnectionManager } from '../shared/database/connection-manager.js';
 import { ConsistencyLedger } from '../shared/database/consistency.js';
+import { createDatabaseBreakers } from '../shared/database/database-breakers.js';
 import { logDatabaseEvents, measureDatabaseEvents } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
@@ -69,11 +70,20 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   const signingKey = await readSigningKey(vault);
   const credentials = await startDatabaseLogins(config, vault);
 
+  const databaseBreakers = createDatabaseBreakers(config.database);
   const database = new ConnectionManager(config.database, {
     probeTable,
+    breakers: databaseBreakers,
     ...(credentials && { credentials }),
   });
-  releasers.add('The database', () => database.close(databaseCloseMs));
+  breakers.register(databaseBreakers.primary);
+  breakers.register(databaseBreakers.replica);
+  releasers.add('The database', () => {
+    // who waits for a trial waits no longer
+    databaseBreakers.primary.stop();
+    databaseBreakers.replica.stop();
+    return database.close(databaseCloseMs);
+  });
   database.onEvent(logDatabaseEvents(logger));
   database.onEvent(measureDatabaseEvents(metrics));
   await database.start();

@@ -3,6 +3,7 @@ import {
   ConnectionManager,
   type ConnectionManagerDependencies,
 } from '../../shared/database/connection-manager.js';
+import { createDatabaseBreakers } from '../../shared/database/database-breakers.js';
 import type { DatabaseEvent } from '../../shared/database/database-event.js';
 import { testEnvironment } from './test-service.js';
 
@@ -19,10 +20,9 @@ export async function startManager(
       DATABASE_PROBE_TIMEOUT_MS: '5000',
     }),
   );
-  const manager = new ConnectionManager(
-    { ...database, ...config },
-    { probeTable: 'stores', ...dependencies },
-  );
+  const settings = { ...database, ...config };
+  const breakers = createDatabaseBreakers(settings);
+  const manager = new ConnectionManager(settings, { probeTable: 'stores', breakers, ...dependencies });
   const events: DatabaseEvent[] = [];
   manager.onEvent((event) => events.push(event));
   await manager.start();

@@ -1,4 +1,3 @@
-import CircuitBreaker from 'opossum';
 import { DependencyUnavailableError, OverloadedError } from '../errors/app-error.js';
 import type { TimerClock } from '../timer-clock.js';
 import { systemTimerClock } from '../timer-clock.js';
@@ -6,7 +5,7 @@ import { admits, AdmissionWaiters } from './admission-waiters.js';
 import { validateBreakerOptions } from './breaker-options.js';
 import type { BreakerOptions } from './breaker-options.js';
 import type { BreakerEvent, BreakerReason, BreakerState } from './breaker-state.js';
-import { BreakerWindow } from './breaker-window.js';
+import { ErrorShare } from './error-share.js';
 import { EventHub } from './event-hub.js';
 import { runBounded } from './run-bounded.js';
 
@@ -26,13 +25,6 @@ export class BreakerOpenError extends DependencyUnavailableError {
   }
 }
 
-type Execute = () => Promise<unknown>;
-type Result<T> =
-  { readonly kind: 'value'; readonly value: T } | { readonly kind: 'bygone'; readonly error: unknown };
-
-/** Opossum must never go half-open by itself: any success, even a filtered error, would close it. */
-const neverMs = 2_147_483_647;
-
 /**
  * A circuit breaker on opossum, which keeps the window and the closed/open switch. What it does wrongly for us is
  * done here: trials (one at a time, with backoff, K successes to close), the consecutive-failure trip, timeouts that
@@ -43,8 +35,7 @@ export class Breaker {
   readonly #options: BreakerOptions;
   readonly #clock: TimerClock;
   readonly #random: () => number;
-  readonly #circuit: CircuitBreaker<[Execute]>;
-  readonly #window: BreakerWindow;
+  readonly #share: ErrorShare;
   readonly #events = new EventHub<BreakerEvent>();
   readonly #waiters: AdmissionWaiters;
   #state: BreakerState = { name: 'closed', consecutiveFailures: 0 };
@@ -66,24 +57,12 @@ export class Breaker {
     this.#random = random;
     this.#since = clock.now();
     this.#waiters = new AdmissionWaiters(clock, () => this.#state);
-    this.#window = new BreakerWindow(options.windowMs, clock);
-    this.#circuit = new CircuitBreaker((execute: Execute) => execute(), {
-      name: options.name,
-      timeout: false,
-      resetTimeout: neverMs,
-      volumeThreshold: options.minimumCalls,
-      errorThresholdPercentage: options.errorPercentage,
-      errorFilter: (error) => !this.#isFailure(error),
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-      ...this.#window.opossumOptions,
-    });
-    this.#circuit.on('open', () => {
-      if (this.#state.name === 'closed') this.#enterOpen(0, 'error_share');
-    });
-    // After 24.8 days of outage opossum's timer does fire.
-    this.#circuit.on('halfOpen', () => {
-      this.#circuit.open();
+    this.#share = new ErrorShare(options, {
+      clock,
+      isFailure: (error) => this.#isFailure(error),
+      onExceeded: () => {
+        if (this.#state.name === 'closed') this.#enterOpen(0, 'error_share');
+      },
     });
   }
 
@@ -175,7 +154,7 @@ export class Breaker {
   /** For good: nothing is let through afterwards, and no timer is left. */
   stop(): void {
     this.#enter({ name: 'stopped' }, 'stopped');
-    this.#circuit.shutdown();
+    this.#share.stop();
   }
 
   /** Whether the call is a trial; throws if it may not be made at all. */
@@ -238,25 +217,13 @@ export class Breaker {
 
   async #runClosed<T>(execute: () => Promise<T>): Promise<T> {
     const era = this.#era;
-    this.#window.advance();
     try {
-      const result = (await this.#circuit.fire(() => this.#resultOf(execute, era))) as Result<T>;
-      if (result.kind === 'bygone') throw result.error;
+      const value = await this.#share.count(execute, () => era !== this.#era);
       if (era === this.#era) this.#state = { name: 'closed', consecutiveFailures: 0 };
-      return result.value;
+      return value;
     } catch (error) {
       if (era === this.#era && this.#isFailure(error)) this.#countFailure();
       throw error;
-    }
-  }
-
-  /** What fails after the state has changed is no failure to opossum, whose window knows nothing of eras. */
-  async #resultOf<T>(execute: () => Promise<T>, era: number): Promise<Result<T>> {
-    try {
-      return { kind: 'value', value: await execute() };
-    } catch (error) {
-      if (era === this.#era) throw error;
-      return { kind: 'bygone', error };
     }
   }
 
@@ -266,7 +233,7 @@ export class Breaker {
     this.#state = { name: 'closed', consecutiveFailures };
     if (consecutiveFailures < this.#options.consecutiveFailures) return;
     this.#enterOpen(0, 'consecutive_failures');
-    this.#circuit.open();
+    this.#share.open();
   }
 
   async #runTrial<T>(execute: () => Promise<T>): Promise<T> {
@@ -297,9 +264,7 @@ export class Breaker {
       this.#become(halfOpen(successes, failedTrials));
       return;
     }
-    // a trial by invitation may come so early that the window still holds the failures
-    this.#window.clear();
-    this.#circuit.close();
+    this.#share.begin();
     this.#enter({ name: 'closed', consecutiveFailures: 0 }, 'trials_succeeded');
   }
 
