@@ -9,6 +9,8 @@ import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
 import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
 import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
+import type { Breaker } from '../shared/resilience/breaker.js';
+import { createSecurityBreaker, GuardedAuthenticator } from '../shared/services/guarded-authenticator.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
 import { SecurityService } from '../shared/services/security-service.js';
@@ -18,8 +20,10 @@ import { createApp } from './app.js';
 import { detailedHealth, readinessOf } from './health.js';
 import { Releasers } from '../shared/releasers.js';
 import { readServiceInfo } from './service-info.js';
+import { BreakerControl } from './services/breaker-control.js';
 import { ContactSeal } from './services/contact-seal.js';
 import { IdempotentRunner } from './services/idempotent-runner.js';
+import { LoggedOperatorActions } from './services/operator-log.js';
 import { NotesSanitizer } from './services/notes-sanitizer.js';
 import { StoreCommands } from './services/store-commands.js';
 import { StoreQueries } from './services/store-queries.js';
@@ -88,6 +92,13 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   database.onEvent(measureDatabaseEvents(metrics));
   await database.start();
 
+  const securityBreaker = (name: string): Breaker => {
+    const breaker = breakers.register(createSecurityBreaker(name));
+    releasers.add(`The breaker ${name}`, () => {
+      breaker.stop();
+    });
+    return breaker;
+  };
   const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger, registry: breakers });
   if (tokens) {
     releasers.add('The OpenID provider', () => {
@@ -102,7 +113,15 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   let isDraining = false;
   const app = createApp({
     http: config.http,
-    authenticator: new CallerAuthenticator(apiKeys, tokens),
+    authenticator: new CallerAuthenticator(
+      new GuardedAuthenticator({
+        authenticator: apiKeys,
+        breaker: securityBreaker('security'),
+        recall: (token) => apiKeys.recall(token),
+      }),
+      tokens &&
+        new GuardedAuthenticator({ authenticator: tokens, breaker: securityBreaker('security-oidc') }),
+    ),
     queries: new StoreQueries(database, contacts, new Signer(signingKey, 'page cursors')),
     commands: new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock),
     fingerprints: new Signer(signingKey, 'request fingerprints'),
@@ -111,7 +130,8 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       systemTimerClock,
     ),
     readiness: () => readinessOf(database.status(), vault, isDraining),
-    health: () => detailedHealth(database.status(), vault, isDraining),
+    health: () => detailedHealth(database.status(), vault, breakers.list(), isDraining),
+    breakers: new BreakerControl(breakers, new LoggedOperatorActions(logger)),
     metrics,
     logger,
     info: readServiceInfo(),

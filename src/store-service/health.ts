@@ -1,4 +1,5 @@
 import type { DatabaseStatus } from '../shared/database/connection-manager.js';
+import type { BreakerView } from '../shared/resilience/breaker-registry.js';
 import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
 
@@ -24,12 +25,14 @@ export function readinessOf(
 export async function detailedHealth(
   database: DatabaseStatus,
   vault: VaultService,
+  breakers: readonly BreakerView[],
   isDraining: boolean,
 ): Promise<HealthDetail> {
   const { status, checks } = readinessOf(database, vault, isDraining);
   const vaultHealth = await vault.health();
+  const isWhole = vaultHealth.status === 'up' && breakers.every(({ state }) => state === 'closed');
   return {
-    status: status === 'ok' && vaultHealth.status !== 'up' ? 'degraded' : status,
+    status: status === 'ok' && !isWhole ? 'degraded' : status,
     checks,
     database: {
       state: database.cluster.kind,
@@ -42,5 +45,6 @@ export async function detailedHealth(
       })),
     },
     vault: vaultHealth,
+    breakers,
   };
 }

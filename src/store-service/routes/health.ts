@@ -11,6 +11,7 @@ export interface Readiness {
 export interface HealthDetail extends Readiness {
   readonly database: object;
   readonly vault: object;
+  readonly breakers: readonly object[];
 }
 
 /** About as long as a failover takes. */
