@@ -13,7 +13,7 @@ export interface RoutableNode {
 /**
  * The nodes that may answer a read, best first: replicas that show enough, then the primary. While there is no primary,
  * nobody knows how far replicas lag, and an old answer is better than none, so then they come whatever their lag is; but
- * never one that may lack what the caller must see. The same goes while the primary is being left alone. Pure.
+ * never one that may lack what the caller must see. While the primary is being left alone, lag does not matter either. Pure.
  * @param turn moves on with every read, so that replicas take turns
  */
 export function routeRead(
@@ -31,8 +31,10 @@ export function routeRead(
   const inTurn = [...fit.slice(start), ...fit.slice(0, start)].map(({ name }) => name);
   if (!isHealthy) return inTurn;
   if (!isPrimaryRefused) return [...inTurn, cluster.primary];
-  const laggards = showing.filter((node) => !fit.includes(node)).map(({ name }) => name);
-  return [...inTurn, ...laggards, cluster.primary];
+  const laggards = showing.filter(
+    (node) => !fit.includes(node) && isCurrent(node, cluster.timeline, Infinity),
+  );
+  return [...inTurn, ...laggards.map(({ name }) => name), cluster.primary];
 }
 
 function shows(state: NodeState, requirement: ReadRequirement): boolean {
