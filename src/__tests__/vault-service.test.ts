@@ -256,11 +256,15 @@ describe('breakers', () => {
     await exhaust(() => service.readSecret('app/x'));
     expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ code: 'circuit_open' });
     await expect(service.transit.encrypt(Buffer.from('x'))).resolves.toMatch(/^vault:v1:/);
-    expect((await service.health()).breakers).toMatchObject({
-      reads: 'open',
-      encrypt: 'closed',
-      security: 'closed',
-    });
+    expect(bench.breakers.list().map(({ name, state }) => [name, state])).toEqual([
+      ['vault-database', 'closed'],
+      ['vault-decrypt', 'closed'],
+      ['vault-encrypt', 'closed'],
+      ['vault-login', 'closed'],
+      ['vault-reads', 'open'],
+      ['vault-security', 'closed'],
+    ]);
+    expect((await service.health()).status).toBe('degraded');
   });
 
   it.each([400, 403, 404, 412, 429])('stay closed whatever number of %i', async (status) => {
@@ -268,12 +272,23 @@ describe('breakers', () => {
     await service.readSecret('app/none').catch(() => undefined);
     vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status } });
     for (let call = 0; call < 20; call += 1) await failureOf(service.readSecret('app/x'));
-    expect((await service.health()).breakers.reads).toBe('closed');
+    expect(bench.breakers.get('vault-reads').state).toBe('closed');
+  });
+
+  it('can be isolated: what that use is for fails, and nothing else', async () => {
+    const { service } = await start();
+    bench.breakers.isolate('vault-decrypt');
+    expect(await failureOf(service.transit.decrypt('vault:v1:x'))).toMatchObject({ code: 'circuit_open' });
+    await expect(service.transit.encrypt(Buffer.from('x'))).resolves.toMatch(/^vault:v1:/);
+    bench.breakers.restore('vault-decrypt');
+    expect(await failureOf(service.transit.decrypt('vault:v1:x'))).not.toMatchObject({
+      code: 'circuit_open',
+    });
   });
 
   it('are told to be closed from the start', async () => {
     const { recorder } = await start();
-    expect(recorder.counted('vault_breaker_open', { value: '0' })).toBe(6);
+    expect(recorder.counted('breaker_state', { state: 'closed', value: '1' })).toBe(6);
   });
 
   it('close again once Vault is back', async () => {
@@ -283,13 +298,13 @@ describe('breakers', () => {
     await service.readSecret('app/x');
     const end = vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'reset' } });
     await exhaust(() => service.readSecretVersion('app/x', 1));
-    expect((await service.health()).breakers.reads).toBe('open');
+    expect(bench.breakers.get('vault-reads').state).toBe('open');
     end();
     clock.advance(1500);
     await service.readSecretVersion('app/x', 1);
     await service.readSecretVersion('app/x', 1);
-    expect((await service.health()).breakers.reads).toBe('closed');
-    expect(recorder.counted('vault_breaker_changes_total', { breaker: 'vault-reads' })).toBe(3);
+    expect(bench.breakers.get('vault-reads').state).toBe('closed');
+    expect(recorder.counted('breaker_transitions_total', { breaker: 'vault-reads' })).toBe(3);
   });
 });
 

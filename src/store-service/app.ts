@@ -17,6 +17,7 @@ import { requestMetrics } from '../shared/middleware/request-metrics.js';
 import { hostRequired } from '../shared/middleware/unreadable-request.js';
 import type { Authenticator } from '../shared/services/authenticator.js';
 import type { JsonSchema } from '../shared/validation/json-schema.js';
+import { breakerEndpoints } from './routes/breakers.js';
 import { descriptionEndpoints, docsRouter } from './routes/docs.js';
 import { type HealthDetail, healthDetailEndpoint, healthEndpoints, type Readiness } from './routes/health.js';
 import { metricsEndpoint, type MetricsPage } from './routes/metrics.js';
@@ -25,6 +26,7 @@ import { buildOpenApi } from './routes/openapi.js';
 import type { OperationQueries } from './services/operation-queries.js';
 import type { ServiceInfo } from './service-info.js';
 import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js';
+import type { BreakerControl } from './services/breaker-control.js';
 
 export interface AppDependencies extends StoreRouteDependencies {
   readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests'>;
@@ -35,6 +37,7 @@ export interface AppDependencies extends StoreRouteDependencies {
   readonly authenticationTimeoutMs?: number;
   readonly readiness: () => Readiness;
   readonly health: () => Promise<HealthDetail>;
+  readonly breakers: BreakerControl;
   readonly metrics: Metrics & MetricsPage;
   readonly logger: Logger;
   readonly info: ServiceInfo;
@@ -52,6 +55,7 @@ export function createApp(dependencies: AppDependencies): Express {
     ...storeEndpoints(dependencies),
     operationEndpoint(dependencies.operations),
     healthDetailEndpoint(dependencies.health),
+    ...breakerEndpoints(dependencies.breakers),
   ];
   const document = buildOpenApi([...protectedEndpoints, ...publicEndpoints], info);
 

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { systemClock } from '../shared/clock.js';
 import type { Config } from '../shared/config/config.js';
 import { ConnectionManager } from '../shared/database/connection-manager.js';
+import { createDatabaseBreakers } from '../shared/database/database-breakers.js';
 import { ConsistencyLedger } from '../shared/database/consistency.js';
 import {
   logDatabaseEvents,
@@ -14,6 +15,9 @@ import { CircuitBreakerMiddleware } from '../shared/middleware/circuit-breaker.m
 import { LastAnswers } from '../shared/middleware/last-answers.js';
 import { sampleLastAnswers } from '../shared/middleware/last-answers-metrics.js';
 import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
+import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
+import type { Breaker } from '../shared/resilience/breaker.js';
+import { createSecurityBreaker, GuardedAuthenticator } from '../shared/services/guarded-authenticator.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
 import { SecurityService } from '../shared/services/security-service.js';
@@ -23,8 +27,10 @@ import { createApp } from './app.js';
 import { detailedHealth, readinessOf } from './health.js';
 import { Releasers } from '../shared/releasers.js';
 import { readServiceInfo } from './service-info.js';
+import { BreakerControl } from './services/breaker-control.js';
 import { ContactSeal } from './services/contact-seal.js';
 import { IdempotentRunner } from './services/idempotent-runner.js';
+import { LoggedOperatorActions } from './services/operator-log.js';
 import { NotesSanitizer } from './services/notes-sanitizer.js';
 import { StoreCommands } from './services/store-commands.js';
 import { StoreQueries } from './services/store-queries.js';
@@ -71,16 +77,26 @@ export async function createContext(config: Config, overrides: ContextOverrides 
 
 async function compose(config: Config, logger: Logger, releasers: Releasers): Promise<Context> {
   const metrics = new PrometheusMetrics();
-  const vault = createVaultService(config, logger, metrics);
+  const breakers = new BreakerRegistry({ log: logger, metrics });
+  const vault = createVaultService(config, logger, metrics, breakers);
   releasers.add('Vault', () => vault.close());
   const signingKey = await readSigningKey(vault);
   const credentials = await startDatabaseLogins(config, vault);
 
+  const databaseBreakers = createDatabaseBreakers(config.database);
   const database = new ConnectionManager(config.database, {
     probeTable,
+    breakers: databaseBreakers,
     ...(credentials && { credentials }),
   });
-  releasers.add('The database', () => database.close(databaseCloseMs));
+  breakers.register(databaseBreakers.primary);
+  breakers.register(databaseBreakers.replica);
+  releasers.add('The database', () => {
+    // who waits for a trial waits no longer
+    databaseBreakers.primary.stop();
+    databaseBreakers.replica.stop();
+    return database.close(databaseCloseMs);
+  });
   database.onEvent(logDatabaseEvents(logger));
   database.onEvent(measureDatabaseEvents(metrics));
   metrics.beforeRender(() => {
@@ -88,14 +104,28 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   });
   await database.start();
 
-  const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger });
+  const securityBreaker = (name: string): Breaker => {
+    const breaker = breakers.register(createSecurityBreaker(name));
+    releasers.add(`The breaker ${name}`, () => {
+      breaker.stop();
+    });
+    return breaker;
+  };
+  const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger, registry: breakers });
   if (tokens) {
     releasers.add('The OpenID provider', () => {
       tokens.close();
     });
   }
   const apiKeys = new SecurityService({ records: vault.callers, log: logger });
-  const authenticator = new CallerAuthenticator(apiKeys, tokens);
+  const authenticator = new CallerAuthenticator(
+    new GuardedAuthenticator({
+      authenticator: apiKeys,
+      breaker: securityBreaker('security'),
+      recall: (token) => apiKeys.recall(token),
+    }),
+    tokens && new GuardedAuthenticator({ authenticator: tokens, breaker: securityBreaker('security-oidc') }),
+  );
   const cipher = new FieldEncryption({ transit: vault.transit, log: logger, metrics });
   const contacts = new ContactSeal(cipher);
   const runner = new IdempotentRunner(database, systemClock);
@@ -133,7 +163,8 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       systemTimerClock,
     ),
     readiness: () => readinessOf(database.status(), vault, isDraining),
-    health: () => detailedHealth(database.status(), answers.stats(), vault, isDraining),
+    health: () => detailedHealth(database.status(), answers.stats(), vault, breakers.list(), isDraining),
+    breakers: new BreakerControl(breakers, new LoggedOperatorActions(logger)),
     metrics,
     logger,
     info: readServiceInfo(),

@@ -1,5 +1,6 @@
 import type { DatabaseStatus } from '../shared/database/connection-manager.js';
 import type { LastAnswersStats } from '../shared/middleware/last-answers.js';
+import type { BreakerView } from '../shared/resilience/breaker-registry.js';
 import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
 
@@ -30,12 +31,14 @@ export async function detailedHealth(
   database: DatabaseStatus,
   cache: LastAnswersStats,
   vault: VaultService,
+  breakers: readonly BreakerView[],
   isDraining: boolean,
 ): Promise<HealthDetail> {
   const { status, checks } = readinessOf(database, vault, isDraining);
   const vaultHealth = await vault.health();
+  const isWhole = vaultHealth.status === 'up' && breakers.every(({ state }) => state === 'closed');
   return {
-    status: status === 'ok' && vaultHealth.status !== 'up' ? 'degraded' : status,
+    status: status === 'ok' && !isWhole ? 'degraded' : status,
     checks,
     database: {
       state: database.cluster.kind,
@@ -49,5 +52,6 @@ export async function detailedHealth(
     },
     cache: { entries: cache.entries, bytes: cache.bytes },
     vault: vaultHealth,
+    breakers,
   };
 }

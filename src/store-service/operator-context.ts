@@ -3,6 +3,7 @@ import { ConnectionManager } from '../shared/database/connection-manager.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { noMetrics } from '../shared/metrics/metrics.js';
 import { Releasers } from '../shared/releasers.js';
+import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
 import { ApiKeyAdministration } from '../shared/services/api-key-administration.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { ContactRewrap } from './services/contact-rewrap.js';
@@ -21,7 +22,8 @@ const closeGraceMs = 2_000;
 /** Puts together what operators' commands need; nothing is connected to before it is used. */
 export function createOperatorContext(config: Config, logger: Logger): OperatorContext {
   const releasers = new Releasers();
-  const vault = createVaultService(config, logger, noMetrics);
+  const breakers = new BreakerRegistry({ log: logger, metrics: noMetrics });
+  const vault = createVaultService(config, logger, noMetrics, breakers);
   releasers.add('Vault', () => vault.close());
   return {
     apiKeys: new ApiKeyAdministration(vault.callers, logger),

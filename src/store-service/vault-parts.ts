@@ -6,6 +6,7 @@ import type { CredentialSource } from '../shared/database/credential-source.js';
 import { proveLogin } from '../shared/database/prove-login.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { Metrics } from '../shared/metrics/metrics.js';
+import type { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
 import {
   appRoleLogin,
   kubernetesLogin,
@@ -23,7 +24,12 @@ const signingKeyPath = 'store-platform/signing-key';
 const keyBytes = 32;
 
 /** @throws {TypeError | RangeError} if the configuration names what Vault cannot have */
-export function createVaultService(config: Config, logger: Logger, metrics: Metrics): VaultService {
+export function createVaultService(
+  config: Config,
+  logger: Logger,
+  metrics: Metrics,
+  registry: BreakerRegistry,
+): VaultService {
   const { vault } = config;
   return new VaultService(
     {
@@ -40,7 +46,7 @@ export function createVaultService(config: Config, logger: Logger, metrics: Metr
         ...vault.fallback.map((secret) => fallbackOf(secret, vault)),
       ) as Record<string, Record<string, string>>,
     },
-    { login: loginStrategyOf(vault.login), log: logger, metrics, env: config.fallbackValues },
+    { login: loginStrategyOf(vault.login), log: logger, metrics, env: config.fallbackValues, registry },
   );
 }
 

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { ConnectionManager } from '../../shared/database/connection-manager.js';
+import { createDatabaseBreakers, type DatabaseBreakers } from '../../shared/database/database-breakers.js';
 import type { DatabaseEvent } from '../../shared/database/database-event.js';
 import type { DatabaseConfig } from '../../shared/config/config.js';
 import { loadConfig } from '../../shared/config/config.js';
@@ -29,6 +30,7 @@ export class FaultLab {
     readonly cluster: FaultCluster,
     readonly proxies: readonly [FaultProxy, FaultProxy],
     readonly manager: ConnectionManager,
+    readonly breakers: DatabaseBreakers,
     readonly random: SeededRandom,
   ) {
     manager.onEvent((event) => this.heard.push({ event, atMs: performance.now() }));
@@ -52,8 +54,10 @@ export class FaultLab {
         DATABASE_PROBE_TIMEOUT_MS: '1000',
       }),
     );
-    const manager = new ConnectionManager({ ...database, ...config }, { probeTable: 'stores' });
-    const lab = new FaultLab(cluster, proxies, manager, random);
+    const settings = { ...database, ...config };
+    const breakers = createDatabaseBreakers(settings);
+    const manager = new ConnectionManager(settings, { probeTable: 'stores', breakers });
+    const lab = new FaultLab(cluster, proxies, manager, breakers, random);
     await manager.start();
     assert.equal(manager.status().cluster.kind, 'healthy', 'the cluster is well at the start');
     return lab;
@@ -62,6 +66,8 @@ export class FaultLab {
   /** Ends what still writes and every connection; the cluster stays as it is. */
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.stop()));
+    this.breakers.primary.stop();
+    this.breakers.replica.stop();
     await this.manager.close(500);
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }

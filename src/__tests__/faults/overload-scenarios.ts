@@ -2,7 +2,9 @@ import { strict as assert } from 'node:assert';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UniqueViolationError } from '../../shared/database/database-error.js';
+import type { Transaction } from '../../shared/database/queryable.js';
 import { OverloadedError } from '../../shared/errors/app-error.js';
+import { BreakerOpenError } from '../../shared/resilience/breaker.js';
 import { type FaultLab, isSuspicion } from './fault-lab.js';
 import type { Scenario } from './scenario.js';
 
@@ -18,6 +20,8 @@ function assertNoFailover(lab: FaultLab): void {
   const suspicions = lab.heard.filter(({ event }) => isSuspicion(event));
   assert.deepEqual(suspicions, [], 'the node is not suspected');
   assert.equal(lab.manager.status().cluster.kind, 'healthy');
+  const { primary, replica } = lab.breakers;
+  assert.deepEqual([primary.state.name, replica.state.name], ['closed', 'closed'], 'no breaker has opened');
 }
 
 export const overloadScenarios: readonly Scenario[] = [
@@ -124,6 +128,46 @@ export const overloadScenarios: readonly Scenario[] = [
         connections: proxy.accepted - acceptedBefore,
         drainedMs: performance.now() - startedAtMs,
       };
+    },
+  },
+  {
+    number: '21',
+    name: '1 000 callers at an open breaker: one trial at a time, and everybody is served',
+    config: { maxWaiting: 1_000, failoverWaitMs: 200, connectTimeoutMs: 10_000 },
+    run: async (lab) => {
+      const { primary } = lab.cluster;
+      const breaker = lab.breakers.primary;
+      const insert = (tx: Transaction): Promise<unknown> =>
+        tx.query('INSERT INTO fault_effects (operation_id) VALUES (gen_random_uuid())');
+      await primary.stop('immediate');
+      const tripped = await settled(Array.from({ length: 5 }, () => lab.manager.transaction(insert)));
+      assert.equal(tripped.done, 0);
+      assert.equal(breaker.state.name, 'open');
+      const refusedAtMs = performance.now();
+      const { errors: refused } = await settled([lab.manager.transaction(insert)]);
+      const refusalMs = performance.now() - refusedAtMs;
+      assert.ok(refused[0] instanceof BreakerOpenError && refusalMs < 50, 'refused at once');
+      let trials = 0;
+      let trialsAtOnce = 0;
+      const callers = Array.from({ length: 1_000 }, () =>
+        lab.manager.transaction(
+          async (tx) => {
+            const isTrial = breaker.state.name === 'half-open';
+            if (isTrial) trials += 1;
+            if (isTrial) trialsAtOnce = Math.max(trialsAtOnce, breaker.inFlight);
+            await insert(tx);
+          },
+          { waitMs: 15_000 },
+        ),
+      );
+      await primary.start();
+      const startedAtMs = performance.now();
+      const { errors } = await settled(callers);
+      assert.deepEqual(errors, [], 'every caller is served');
+      assert.equal(breaker.state.name, 'closed');
+      assert.equal(trials, 3, 'as many trials as it takes');
+      assert.equal(trialsAtOnce, 1, 'one at a time');
+      return { refusalMs, trials, trialsAtOnce, drainedMs: performance.now() - startedAtMs };
     },
   },
 ];

@@ -5,6 +5,7 @@ import { systemClock } from '../../shared/clock.js';
 import { ConsistencyLedger } from '../../shared/database/consistency.js';
 import type { Database } from '../../shared/database/queryable.js';
 import { PrometheusMetrics } from '../../shared/metrics/prometheus-metrics.js';
+import { BreakerRegistry } from '../../shared/resilience/breaker-registry.js';
 import { systemTimerClock } from '../../shared/timer-clock.js';
 import { createLogger, type Logger } from '../../shared/logging/logger.js';
 import { CircuitBreakerMiddleware } from '../../shared/middleware/circuit-breaker.middleware.js';
@@ -16,8 +17,10 @@ import { FieldEncryption } from '../../shared/services/field-encryption.js';
 import { Signer } from '../../shared/services/signer.js';
 import { type AppDependencies, createApp } from '../../store-service/app.js';
 import { operationKey } from '../../store-service/repositories/idempotency-repository.js';
+import { BreakerControl } from '../../store-service/services/breaker-control.js';
 import { ContactSeal } from '../../store-service/services/contact-seal.js';
 import { IdempotentRunner } from '../../store-service/services/idempotent-runner.js';
+import { LoggedOperatorActions, type OperatorLog } from '../../store-service/services/operator-log.js';
 import { NotesSanitizer } from '../../store-service/services/notes-sanitizer.js';
 import { StoreCommands } from '../../store-service/services/store-commands.js';
 import { StoreQueries } from '../../store-service/services/store-queries.js';
@@ -29,6 +32,8 @@ export interface AppParts {
   readonly http?: Partial<AppDependencies['http']>;
   readonly authenticationTimeoutMs?: number;
   readonly readiness?: AppDependencies['readiness'];
+  readonly breakers?: BreakerRegistry;
+  readonly operatorLog?: OperatorLog;
 }
 
 /** A logger, and the lines it has written. */
@@ -107,6 +112,10 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
     consistency: new ConsistencyLedger({ memoryMs: 1_000, maxCallers: 10 }, systemTimerClock),
     health: () => Promise.reject(new Error('Nobody was expected to ask')),
     breaker: new CircuitBreakerMiddleware({ answers, metrics }),
+    breakers: new BreakerControl(
+      parts.breakers ?? new BreakerRegistry({ log: logger, metrics }),
+      parts.operatorLog ?? new LoggedOperatorActions(logger),
+    ),
     metrics,
     readiness: parts.readiness ?? (() => ({ status: 'ok', checks: {} })),
     logger,

@@ -3,6 +3,7 @@ import {
   ConnectionManager,
   type ConnectionManagerDependencies,
 } from '../../shared/database/connection-manager.js';
+import { createDatabaseBreakers } from '../../shared/database/database-breakers.js';
 import type { DatabaseEvent } from '../../shared/database/database-event.js';
 import { testEnvironment } from './test-service.js';
 
@@ -27,8 +28,10 @@ export async function startManager(
   config: Partial<DatabaseConfig> = {},
   dependencies: Partial<ConnectionManagerDependencies> = {},
 ): Promise<{ manager: ConnectionManager; events: DatabaseEvent[] }> {
-  const manager = new ConnectionManager(testDatabaseConfig(urls, config), {
+  const settings = testDatabaseConfig(urls, config);
+  const manager = new ConnectionManager(settings, {
     probeTable: 'stores',
+    breakers: createDatabaseBreakers(settings),
     ...dependencies,
   });
   const events: DatabaseEvent[] = [];

@@ -1,3 +1,4 @@
+import { BreakerRegistry } from '../../shared/resilience/breaker-registry.js';
 import { DevVault, type DevVaultOptions } from '../../dev/vault/dev-vault.js';
 import { appRoleLogin, type LoginStrategy } from '../../shared/services/vault/login-strategies.js';
 import { VaultClient } from '../../shared/services/vault/vault-client.js';
@@ -46,6 +47,10 @@ export class Recorder implements VaultLog, VaultMetrics {
     this.counts.push({ name, labels: { ...labels, value: String(value) } });
   }
 
+  observe(name: string, value: number, labels: Readonly<Record<string, string>>): void {
+    this.gauge(name, value, labels);
+  }
+
   counted(name: string, labels: Readonly<Record<string, string>> = {}): number {
     const matches = (found: Readonly<Record<string, string>>): boolean =>
       Object.entries(labels).every(([label, value]) => found[label] === value);
@@ -74,6 +79,7 @@ export class VaultBench {
     readonly admin: VaultClient,
     readonly service: VaultService,
     readonly credentials: { readonly roleId: string; readonly secretId: string },
+    readonly breakers: BreakerRegistry,
   ) {}
 
   static async start(options: VaultBenchOptions = {}): Promise<VaultBench> {
@@ -91,9 +97,10 @@ export class VaultBench {
     });
     const credentials = await setUp(vault, admin, options);
     const recorder = new Recorder();
-    const service = makeService(vault, recorder, credentials, options);
+    const breakers = new BreakerRegistry({ log: recorder, metrics: recorder });
+    const service = makeService(vault, recorder, breakers, credentials, options);
     vault.requests.length = 0;
-    const bench = new VaultBench(vault, admin, service, credentials);
+    const bench = new VaultBench(vault, admin, service, credentials, breakers);
     return Object.assign(bench, { recorder, statements });
   }
 
@@ -147,6 +154,7 @@ export class VaultBench {
 function makeService(
   vault: DevVault,
   recorder: Recorder,
+  registry: BreakerRegistry,
   credentials: { readonly roleId: string; readonly secretId: string },
   options: VaultBenchOptions,
 ): VaultService {
@@ -158,6 +166,7 @@ function makeService(
       metrics: recorder,
       env: options.env ?? {},
       random: () => 0.5,
+      registry,
       ...(options.clock && { clock: options.clock }),
     },
   );

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { OverloadedError } from '../../shared/errors/app-error.js';
-import { Breaker, BreakerOpenError, type BreakerEvent } from '../../shared/resilience/breaker.js';
+import { Breaker, BreakerOpenError } from '../../shared/resilience/breaker.js';
 import type { BreakerOptions } from '../../shared/resilience/breaker-options.js';
+import type { BreakerEvent } from '../../shared/resilience/breaker-state.js';
 import { BreakerTimeoutError } from '../../shared/resilience/run-bounded.js';
 import { waitUntil } from '../../dev/wait-until.js';
 import { ManualClock } from '../helpers/manual-clock.js';

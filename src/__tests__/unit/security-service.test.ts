@@ -107,6 +107,29 @@ describe('the security service', () => {
     await expect(security.authenticate(key)).rejects.toThrow(UnauthenticatedError);
   });
 
+  it('recalls who was verified in the last 30 seconds, asking nobody and for no longer', async () => {
+    const key = await keys.create({ id: 'ops', role: 'admin' });
+    expect(security.recall(key)).toBeUndefined();
+    await security.authenticate(key);
+    bench.vault.requests.length = 0;
+    clock.advance(29_999);
+    expect(security.recall(key)).toEqual({ id: 'key:ops', role: 'admin' });
+    clock.advance(1);
+    expect(security.recall(key)).toBeUndefined();
+    expect(bench.seen()).toBe(0);
+  });
+
+  it('recalls nobody by another secret, a malformed token or a key that has expired since', async () => {
+    const expiresAt = new Date(clock.now().getTime() + 10_000);
+    const key = await keys.create({ id: 'ops', role: 'admin', expiresAt });
+    await security.authenticate(key);
+    expect(security.recall(key)).toBeDefined();
+    expect(security.recall(`spk_ops_${'x'.repeat(43)}`)).toBeUndefined();
+    expect(security.recall('hunter2')).toBeUndefined();
+    clock.advance(10_000);
+    expect(security.recall(key)).toBeUndefined();
+  });
+
   it.each<[string, Misdeed | 'sealed']>([
     ['sealed', 'sealed'],
     ['failing', { kind: 'status', status: 500 }],

@@ -1,9 +1,11 @@
 import type { DatabaseConfig } from '../config/config.js';
 import { EventHub } from '../resilience/event-hub.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
+import { BreakerGuard } from './breaker-guard.js';
 import { ClusterWatch, defaultTimings, type WatchTimings } from './cluster-watch.js';
 import type { CredentialSource } from './credential-source.js';
 import { StaticCredentials } from './credential-source.js';
+import type { DatabaseBreakers } from './database-breakers.js';
 import type { DatabaseEvent, PoolReplacement } from './database-event.js';
 import { accusesNode } from './error-class.js';
 import { type NodeAddress, parseConnectionString } from './node-address.js';
@@ -20,6 +22,8 @@ export interface ConnectionManagerDependencies {
   readonly probeTable: string;
   /** Logins that change; those of the connection strings unless given. */
   readonly credentials?: CredentialSource;
+  /** In front of the nodes; without them, every call is let through. They are told when a node is back. */
+  readonly breakers?: DatabaseBreakers;
   readonly clock?: TimerClock;
   readonly timings?: Partial<WatchTimings>;
 }
@@ -57,6 +61,7 @@ export class ConnectionManager implements Database {
   readonly #config: DatabaseConfig;
   readonly #clock: TimerClock;
   readonly #events = new EventHub<DatabaseEvent>();
+  readonly #guards: { readonly primary: BreakerGuard; readonly replica: BreakerGuard };
   readonly #watch: ClusterWatch;
   readonly #nodes: ReadonlyMap<string, Node>;
   readonly #writer: PrimaryWriter;
@@ -66,7 +71,11 @@ export class ConnectionManager implements Database {
   };
 
   constructor(config: DatabaseConfig, dependencies: ConnectionManagerDependencies) {
-    const { clock = systemTimerClock, probeTable } = dependencies;
+    const { clock = systemTimerClock, probeTable, breakers } = dependencies;
+    this.#guards = {
+      primary: new BreakerGuard(breakers?.primary, clock),
+      replica: new BreakerGuard(breakers?.replica, clock),
+    };
     this.#config = config;
     this.#clock = clock;
     const sites = config.urls.map((url) => {
@@ -85,8 +94,15 @@ export class ConnectionManager implements Database {
       sites.map(({ address, credentials }) => [address.name, this.#createNode(address, credentials)]),
     );
     const connections = new Map([...this.#nodes].map(([name, node]) => [name, node.connections]));
-    this.#writer = new PrimaryWriter(this.#watch, connections, config, clock, this.#publish);
-    this.#reader = new RoutedReader(this.#watch, connections, config, clock);
+    this.#writer = new PrimaryWriter(
+      this.#watch,
+      connections,
+      this.#guards.primary,
+      config,
+      clock,
+      this.#publish,
+    );
+    this.#reader = new RoutedReader(this.#watch, connections, this.#guards, config, clock);
   }
 
   /** Finds out what every node is, and goes on doing so. Nodes that are down are no error. */
@@ -150,7 +166,11 @@ export class ConnectionManager implements Database {
   }
 
   #onWatchEvent(event: DatabaseEvent): void {
-    if (event.type === 'node_state') this.#fitConnections(event.node, event.to);
+    if (event.type === 'node_state') {
+      this.#fitConnections(event.node, event.to);
+      if (event.to.kind === 'replica') this.#guards.replica.invite();
+    }
+    if (event.type === 'cluster_state' && event.to.kind === 'healthy') this.#guards.primary.invite();
     this.#publish(event);
   }
 

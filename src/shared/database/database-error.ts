@@ -30,6 +30,17 @@ export class UniqueViolationError extends Error {
   }
 }
 
+/** An attempt of a read has failed, and another one follows. It never leaves the reader. */
+export class ReadMovesOn extends Error {
+  constructor(
+    cause: unknown,
+    readonly isFromReplica: boolean,
+  ) {
+    super('The read moves on to another attempt', { cause });
+    this.name = 'ReadMovesOn';
+  }
+}
+
 /** A row lock was not had in time. */
 export class LockTimeoutError extends OverloadedError {}
 

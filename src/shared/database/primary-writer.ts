@@ -1,4 +1,6 @@
+import { BreakerTimeoutError } from '../resilience/run-bounded.js';
 import type { TimerClock } from '../timer-clock.js';
+import type { BreakerGuard } from './breaker-guard.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connection } from './connection.js';
 import type { DatabaseEvent, WriteRetryReason } from './database-event.js';
@@ -34,6 +36,7 @@ const maxDelayMs = 200;
 export class PrimaryWriter {
   readonly #watch: ClusterWatch;
   readonly #connections: ReadonlyMap<string, NodeConnections>;
+  readonly #guard: BreakerGuard;
   readonly #settings: WriterSettings;
   readonly #clock: TimerClock;
   readonly #publish: (event: DatabaseEvent) => void;
@@ -41,12 +44,14 @@ export class PrimaryWriter {
   constructor(
     watch: ClusterWatch,
     connections: ReadonlyMap<string, NodeConnections>,
+    guard: BreakerGuard,
     settings: WriterSettings,
     clock: TimerClock,
     publish: (event: DatabaseEvent) => void,
   ) {
     this.#watch = watch;
     this.#connections = connections;
+    this.#guard = guard;
     this.#settings = settings;
     this.#clock = clock;
     this.#publish = publish;
@@ -54,16 +59,30 @@ export class PrimaryWriter {
 
   /** See `Database.transaction`. */
   async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const { waitMs, signal, consistency } = options;
     const endUse = this.#watch.beginUse();
+    const deadlineMs = this.#clock.monotonicMs() + (waitMs ?? this.#settings.failoverWaitMs);
     try {
-      return await this.#runUntilDone(work, options);
+      return await this.#guard.run(
+        (guarded) =>
+          this.#runUntilDone(work, { ...options, ...(guarded && { signal: guarded }) }, deadlineMs),
+        { deadlineMs, waitsWhileOpen: waitMs !== undefined, signal },
+      );
+    } catch (error) {
+      if (!(error instanceof BreakerTimeoutError)) throw error;
+      // whether it was in the middle of its commit cannot be told
+      consistency?.wrote(undefined);
+      throw writeOutcomeUnknown(error);
     } finally {
       endUse();
     }
   }
 
-  async #runUntilDone<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
-    const deadlineMs = this.#clock.monotonicMs() + (options.waitMs ?? this.#settings.failoverWaitMs);
+  async #runUntilDone<T>(
+    work: (tx: Transaction) => Promise<T>,
+    options: TransactionOptions,
+    deadlineMs: number,
+  ): Promise<T> {
     const retries: Record<WriteRetryReason, number> = {
       serialization: 0,
       node_lost: 0,

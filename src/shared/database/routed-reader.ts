@@ -1,8 +1,11 @@
-import { DatabaseUnavailableError } from './database-error.js';
+import { BreakerOpenError } from '../resilience/breaker.js';
+import { BreakerTimeoutError } from '../resilience/run-bounded.js';
 import type { TimerClock } from '../timer-clock.js';
+import type { BreakerGuard } from './breaker-guard.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connection } from './connection.js';
 import type { ReadRequirement } from './consistency.js';
+import { databaseUnavailable, DatabaseUnavailableError, ReadMovesOn } from './database-error.js';
 import { classifyDatabaseError } from './error-class.js';
 import type { NodeConnections } from './node-connections.js';
 import type { Queryable, ReadOptions } from './queryable.js';
@@ -15,6 +18,27 @@ export interface ReaderSettings {
   readonly failoverWaitMs: number;
 }
 
+/** What stands in front of the nodes, by their role. */
+export interface ReaderGuards {
+  readonly primary: BreakerGuard;
+  readonly replica: BreakerGuard;
+}
+
+/** What has become of a read so far. */
+interface Progress {
+  readonly failed: string[];
+  hasRenewed: boolean;
+}
+
+type ReadAttempt<T> =
+  | { readonly kind: 'answered'; readonly value: T }
+  | {
+      readonly kind: 'failed';
+      readonly error: unknown;
+      /** The login that was refused, if it was that. */
+      readonly refusedId: string | undefined;
+    };
+
 /** How often a read is tried on another node, or on the same one after it was found well again. */
 const maxAttempts = 4;
 const catchUpPauseMs = 20;
@@ -23,6 +47,7 @@ const catchUpPauseMs = 20;
 export class RoutedReader {
   readonly #watch: ClusterWatch;
   readonly #connections: ReadonlyMap<string, NodeConnections>;
+  readonly #guards: ReaderGuards;
   readonly #settings: ReaderSettings;
   readonly #clock: TimerClock;
   #turn = 0;
@@ -30,11 +55,13 @@ export class RoutedReader {
   constructor(
     watch: ClusterWatch,
     connections: ReadonlyMap<string, NodeConnections>,
+    guards: ReaderGuards,
     settings: ReaderSettings,
     clock: TimerClock,
   ) {
     this.#watch = watch;
     this.#connections = connections;
+    this.#guards = guards;
     this.#settings = settings;
     this.#clock = clock;
   }
@@ -60,30 +87,59 @@ export class RoutedReader {
     deadlineMs: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const failed: string[] = [];
-    let hasRenewed = false;
+    const progress: Progress = { failed: [], hasRenewed: false };
     for (;;) {
-      const node = await this.#choose(requirement, failed, deadlineMs, signal);
-      let used: Connection | undefined;
+      const chosen = await this.#choose(requirement, progress.failed, deadlineMs, signal);
+      const isReplica = chosen !== undefined && this.#isReplica(chosen);
+      const ask = async (guarded: AbortSignal | undefined): Promise<T> => {
+        const node = chosen ?? (await this.#watch.primary(deadlineMs - this.#clock.monotonicMs(), guarded));
+        const attempt = await this.#attempt(node, work, guarded);
+        if (attempt.kind === 'answered') return attempt.value;
+        const goesOn = !signal?.aborted && (await this.#isWorthAnother(attempt, node, progress));
+        throw goesOn ? new ReadMovesOn(attempt.error, isReplica) : attempt.error;
+      };
       try {
-        return await this.#readAt(
-          node,
-          (connection) => {
-            used = connection;
-            return work(connection);
-          },
-          signal,
-        );
+        return await this.#guards[isReplica ? 'replica' : 'primary'].run(ask, { deadlineMs, signal });
       } catch (error) {
-        if (signal?.aborted) throw error;
-        const refusedId = isRefusal(error) ? generationOf(error, used) : undefined;
-        const isRenewed: boolean =
-          refusedId !== undefined && !hasRenewed && (await this.#connectionsOf(node).renew(refusedId));
-        hasRenewed ||= isRenewed;
-        const isRetryable = isRenewed || (isWorthAnotherNode(error) && failed.push(node) < maxAttempts);
-        if (!isRetryable) throw error;
+        if (error instanceof BreakerTimeoutError) throw databaseUnavailable(error);
+        // somebody else has found the replicas to be unwell since one was chosen
+        if (isReplica && error instanceof BreakerOpenError) progress.failed.push(chosen);
+        else if (!(error instanceof ReadMovesOn)) throw error;
       }
     }
+  }
+
+  async #attempt<T>(
+    node: string,
+    work: (db: Queryable) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<ReadAttempt<T>> {
+    let used: Connection | undefined;
+    try {
+      const value = await this.#readAt(
+        node,
+        (connection) => {
+          used = connection;
+          return work(connection);
+        },
+        signal,
+      );
+      return { kind: 'answered', value };
+    } catch (error) {
+      return { kind: 'failed', error, refusedId: isRefusal(error) ? generationOf(error, used) : undefined };
+    }
+  }
+
+  /** Whether the read is worth another attempt: with another login, or at another node. */
+  async #isWorthAnother(
+    { error, refusedId }: Extract<ReadAttempt<unknown>, { kind: 'failed' }>,
+    node: string,
+    progress: Progress,
+  ): Promise<boolean> {
+    const isRenewed =
+      refusedId !== undefined && !progress.hasRenewed && (await this.#connectionsOf(node).renew(refusedId));
+    progress.hasRenewed ||= isRenewed;
+    return isRenewed || (isWorthAnotherNode(error) && progress.failed.push(node) < maxAttempts);
   }
 
   #readAt<T>(
@@ -100,21 +156,35 @@ export class RoutedReader {
     );
   }
 
+  /** @returns the node to ask next; undefined if that is the primary, as soon as there is one */
   async #choose(
     requirement: ReadRequirement,
     failed: readonly string[],
     deadlineMs: number,
     signal: AbortSignal | undefined,
-  ): Promise<string> {
+  ): Promise<string | undefined> {
     for (;;) {
-      const candidate = this.#candidates(requirement).find((name) => !failed.includes(name));
-      if (candidate !== undefined) return candidate;
+      signal?.throwIfAborted();
+      const candidates = this.#candidates(requirement).filter((name) => !failed.includes(name));
+      const [first] = candidates;
+      if (first !== undefined) {
+        const find = (outlook: BreakerGuard['outlook']): string | undefined =>
+          candidates.find((name) => this.#guardOf(name).outlook === outlook);
+        return find('admits') ?? find('waits') ?? first;
+      }
       const mayCatchUp = requirement.kind === 'position' && this.#watch.state.kind !== 'healthy';
-      if (!mayCatchUp || this.#clock.monotonicMs() >= deadlineMs) break;
+      if (!mayCatchUp || this.#clock.monotonicMs() >= deadlineMs) return undefined;
       // nodes are looked at all the time now: a replica may be seen to have replayed what it had received
       await this.#pause();
     }
-    return this.#watch.primary(deadlineMs - this.#clock.monotonicMs(), signal);
+  }
+
+  #guardOf(node: string): BreakerGuard {
+    return this.#isReplica(node) ? this.#guards.replica : this.#guards.primary;
+  }
+
+  #isReplica(node: string): boolean {
+    return this.#watch.stateOf(node).kind === 'replica';
   }
 
   #pause(): Promise<void> {
@@ -136,7 +206,15 @@ export class RoutedReader {
       lagMs: this.#watch.lagMsOf(name),
     }));
     this.#turn = (this.#turn + 1) % Number.MAX_SAFE_INTEGER;
-    return routeRead(requirement, nodes, this.#watch.state, this.#settings.maxLagMs, this.#turn);
+    const isPrimaryRefused = this.#guards.primary.outlook === 'refuses';
+    return routeRead(
+      requirement,
+      nodes,
+      this.#watch.state,
+      this.#settings.maxLagMs,
+      this.#turn,
+      isPrimaryRefused,
+    );
   }
 }
 

@@ -96,6 +96,22 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     help: 'Writes that the journal could not keep until a standby had them',
     labels: [],
   },
+  breaker_state: { kind: 'gauge', help: '1 for the state a breaker is in', labels: ['breaker', 'state'] },
+  breaker_transitions_total: {
+    kind: 'counter',
+    help: 'Changes of state of breakers, by what led to them',
+    labels: ['breaker', 'to', 'reason'],
+  },
+  breaker_calls_total: {
+    kind: 'counter',
+    help: 'Calls through breakers, refused ones included',
+    labels: ['breaker', 'outcome'],
+  },
+  breaker_call_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time that calls took that a breaker let through',
+    labels: ['breaker'],
+  },
   vault_secret_reads_total: {
     kind: 'counter',
     help: 'Secrets that were read, by where from',
@@ -117,17 +133,6 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     help: 'Generations of logins that were published',
     labels: ['path'],
   },
-  vault_breaker_changes_total: {
-    kind: 'counter',
-    help: 'Changes of state of the breakers around Vault',
-    labels: ['breaker', 'to'],
-  },
-  vault_breaker_refusals_total: {
-    kind: 'counter',
-    help: 'Calls to Vault that a breaker refused',
-    labels: ['breaker', 'reason'],
-  },
-  vault_breaker_open: { kind: 'gauge', help: '1 unless the breaker is closed', labels: ['breaker'] },
   vault_security_events_total: {
     kind: 'counter',
     help: 'Things that somebody should look at',

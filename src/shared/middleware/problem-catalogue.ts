@@ -206,6 +206,11 @@ export const problemCatalogue = {
     remedy: 'Leave `id` and `code` as they are, or out.',
   },
   store_not_found: { kind: 'not_found', title: 'Store not found', remedy: 'Check the id.' },
+  breaker_not_found: {
+    kind: 'not_found',
+    title: 'Breaker not found',
+    remedy: '`GET /admin/breakers` lists the names there are.',
+  },
   store_code_taken: {
     kind: 'conflict',
     title: 'Store code taken',

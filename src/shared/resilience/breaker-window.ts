@@ -36,4 +36,10 @@ export class BreakerWindow {
     this.#turnedAtMs += due * this.#bucketMs;
     for (let turn = 0; turn < Math.min(due, bucketCount); turn += 1) this.#turns.emit('rotate');
   }
+
+  /** Drops every bucket. */
+  clear(): void {
+    this.#turnedAtMs = this.#clock.monotonicMs();
+    for (let turn = 0; turn < bucketCount; turn += 1) this.#turns.emit('rotate');
+  }
 }

@@ -1,40 +1,13 @@
-import CircuitBreaker from 'opossum';
 import { DependencyUnavailableError, OverloadedError } from '../errors/app-error.js';
 import type { TimerClock } from '../timer-clock.js';
 import { systemTimerClock } from '../timer-clock.js';
+import { admits, AdmissionWaiters } from './admission-waiters.js';
 import { validateBreakerOptions } from './breaker-options.js';
 import type { BreakerOptions } from './breaker-options.js';
-import { BreakerWindow } from './breaker-window.js';
+import type { BreakerEvent, BreakerReason, BreakerState } from './breaker-state.js';
+import { ErrorShare } from './error-share.js';
 import { EventHub } from './event-hub.js';
 import { runBounded } from './run-bounded.js';
-
-/** Where a breaker is; every state carries only what belongs to it. Times are of the clock's monotonic kind. */
-export type BreakerState =
-  | { readonly name: 'closed'; readonly consecutiveFailures: number }
-  | { readonly name: 'open'; readonly trialAtMs: number; readonly failedTrials: number }
-  | {
-      readonly name: 'half-open';
-      readonly successes: number;
-      readonly isTrialRunning: boolean;
-      readonly failedTrials: number;
-    }
-  | { readonly name: 'stopped' };
-
-export type BreakerEvent =
-  | {
-      readonly type: 'state';
-      readonly breaker: string;
-      readonly from: BreakerState;
-      readonly to: BreakerState;
-    }
-  | { readonly type: 'success'; readonly breaker: string; readonly durationMs: number }
-  | {
-      readonly type: 'failure';
-      readonly breaker: string;
-      readonly durationMs: number;
-      readonly error: unknown;
-    }
-  | { readonly type: 'refused'; readonly breaker: string; readonly reason: 'open' | 'full' };
 
 export interface BreakerDependencies {
   readonly clock?: TimerClock;
@@ -42,20 +15,15 @@ export interface BreakerDependencies {
   readonly random?: () => number;
 }
 
-/** The call was not made, because the dependency failed lately. */
+/** The call was not made, because the dependency failed lately, or an operator wants it left alone. */
 export class BreakerOpenError extends DependencyUnavailableError {
   readonly breaker: string;
 
-  constructor(breaker: string, retryAfterMs: number) {
-    super('circuit_open', `${breaker} failed lately and is left alone for a while`, { retryAfterMs });
+  constructor(breaker: string, retryAfterMs: number, why = 'failed lately and is left alone for a while') {
+    super('circuit_open', `${breaker} ${why}`, { retryAfterMs });
     this.breaker = breaker;
   }
 }
-
-type Execute = () => Promise<unknown>;
-
-/** Opossum must never go half-open by itself: any success, even a filtered error, would close it. */
-const neverMs = 2_147_483_647;
 
 /**
  * A circuit breaker on opossum, which keeps the window and the closed/open switch. What it does wrongly for us is
@@ -67,10 +35,12 @@ export class Breaker {
   readonly #options: BreakerOptions;
   readonly #clock: TimerClock;
   readonly #random: () => number;
-  readonly #circuit: CircuitBreaker<[Execute]>;
-  readonly #window: BreakerWindow;
+  readonly #share: ErrorShare;
   readonly #events = new EventHub<BreakerEvent>();
+  readonly #waiters: AdmissionWaiters;
   #state: BreakerState = { name: 'closed', consecutiveFailures: 0 };
+  #since: Date;
+  #reason: BreakerReason | undefined;
   /** Changes with every change of state, so that late results of old calls are told apart. */
   #era = 0;
   #inFlight = 0;
@@ -85,29 +55,34 @@ export class Breaker {
     this.#options = options;
     this.#clock = clock;
     this.#random = random;
-    this.#window = new BreakerWindow(options.windowMs, clock);
-    this.#circuit = new CircuitBreaker((execute: Execute) => execute(), {
-      name: options.name,
-      timeout: false,
-      resetTimeout: neverMs,
-      volumeThreshold: options.minimumCalls,
-      errorThresholdPercentage: options.errorPercentage,
-      errorFilter: (error) => !this.#isFailure(error),
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-      ...this.#window.opossumOptions,
-    });
-    this.#circuit.on('open', () => {
-      if (this.#state.name === 'closed') this.#enterOpen(0);
-    });
-    // After 24.8 days of outage opossum's timer does fire.
-    this.#circuit.on('halfOpen', () => {
-      this.#circuit.open();
+    this.#since = clock.now();
+    this.#waiters = new AdmissionWaiters(clock, () => this.#state);
+    this.#share = new ErrorShare(options, {
+      clock,
+      isFailure: (error) => this.#isFailure(error),
+      onExceeded: () => {
+        if (this.#state.name === 'closed') this.#enterOpen(0, 'error_share');
+      },
     });
   }
 
   get state(): BreakerState {
     return this.#state;
+  }
+
+  /** When it entered its state. */
+  get since(): Date {
+    return this.#since;
+  }
+
+  /** Why it entered its state; undefined while it is in its first one. */
+  get reason(): BreakerReason | undefined {
+    return this.#reason;
+  }
+
+  /** Whether `run` would let a call through now; it decides at once, before anything else can happen. */
+  get isAdmitting(): boolean {
+    return admits(this.#state, this.#clock.monotonicMs());
   }
 
   /** Calls whose work has not settled, timed-out ones included. */
@@ -137,10 +112,49 @@ export class Breaker {
     return isTrial ? this.#runTrial(execute) : this.#runClosed(execute);
   }
 
+  /**
+   * Waits until `run` would let a call through, which is not yet a promise that it will: of all who wait for a trial,
+   * the first to call makes it.
+   * @param isWorthWaiting ends the wait early in a state that it is false for
+   * @returns false after the timeout; at once when the breaker is stopped
+   * @throws the signal's reason if it aborts
+   */
+  admission(
+    timeoutMs: number,
+    signal?: AbortSignal,
+    isWorthWaiting: (state: BreakerState) => boolean = () => true,
+  ): Promise<boolean> {
+    return this.#waiters.wait({ timeoutMs, isWorthWaiting, signal });
+  }
+
+  /**
+   * The dependency is believed to be back: a trial may be made at once. While one is running, which may have met the
+   * end of the outage, the next one may follow it at once if it fails. Means nothing in any other state.
+   */
+  invite(): void {
+    const state = this.#state;
+    if (state.name === 'open') {
+      this.#state = { ...state, trialAtMs: this.#clock.monotonicMs(), trialReason: 'invited' };
+      this.#waiters.tell();
+    } else if (state.name === 'half-open' && state.isTrialRunning) {
+      this.#state = { ...state, isInvited: true };
+    }
+  }
+
+  /** Lets nothing through any more, whatever the dependency does, until it is restored. What runs is left alone. */
+  isolate(): void {
+    if (this.#state.name !== 'isolated') this.#enter({ name: 'isolated' }, 'isolated');
+  }
+
+  /** Ends an isolation: trials show how the dependency is. Means nothing in any other state. */
+  restore(): void {
+    if (this.#state.name === 'isolated') this.#enter(halfOpen(0, 0), 'restored');
+  }
+
   /** For good: nothing is let through afterwards, and no timer is left. */
   stop(): void {
-    this.#enter({ name: 'stopped' });
-    this.#circuit.shutdown();
+    this.#enter({ name: 'stopped' }, 'stopped');
+    this.#share.stop();
   }
 
   /** Whether the call is a trial; throws if it may not be made at all. */
@@ -155,14 +169,19 @@ export class Breaker {
       case 'half-open':
         if (state.isTrialRunning) return this.#refuse(this.#clock.monotonicMs() + this.#options.timeoutMs);
         return true;
+      case 'isolated':
       case 'stopped':
-        return this.#refuse(this.#clock.monotonicMs() + this.#options.maxResetMs);
+        return this.#refuse(
+          this.#clock.monotonicMs() + this.#options.maxResetMs,
+          state.name === 'isolated' ? 'is isolated by an operator' : 'is not used any more',
+        );
     }
   }
 
-  #refuse(untilMs: number): never {
+  #refuse(untilMs: number, why?: string): never {
     this.#events.publish({ type: 'refused', breaker: this.name, reason: 'open' });
-    throw new BreakerOpenError(this.name, Math.max(1, Math.ceil(untilMs - this.#clock.monotonicMs())));
+    const waitMs = Math.max(1, Math.ceil(untilMs - this.#clock.monotonicMs()));
+    throw new BreakerOpenError(this.name, waitMs, why);
   }
 
   async #execute<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -186,19 +205,20 @@ export class Breaker {
       });
       return value;
     } catch (error) {
-      if (this.#isFailure(error)) {
-        const durationMs = this.#clock.monotonicMs() - startedMs;
-        this.#events.publish({ type: 'failure', breaker: this.name, durationMs, error });
-      }
+      const durationMs = this.#clock.monotonicMs() - startedMs;
+      this.#events.publish(
+        this.#isFailure(error)
+          ? { type: 'failure', breaker: this.name, durationMs, error }
+          : { type: 'neutral', breaker: this.name, durationMs },
+      );
       throw error;
     }
   }
 
   async #runClosed<T>(execute: () => Promise<T>): Promise<T> {
     const era = this.#era;
-    this.#window.advance();
     try {
-      const value = (await this.#circuit.fire(execute)) as T;
+      const value = await this.#share.count(execute, () => era !== this.#era);
       if (era === this.#era) this.#state = { name: 'closed', consecutiveFailures: 0 };
       return value;
     } catch (error) {
@@ -211,7 +231,9 @@ export class Breaker {
     if (this.#state.name !== 'closed') return;
     const consecutiveFailures = this.#state.consecutiveFailures + 1;
     this.#state = { name: 'closed', consecutiveFailures };
-    if (consecutiveFailures >= this.#options.consecutiveFailures) this.#circuit.open();
+    if (consecutiveFailures < this.#options.consecutiveFailures) return;
+    this.#enterOpen(0, 'consecutive_failures');
+    this.#share.open();
   }
 
   async #runTrial<T>(execute: () => Promise<T>): Promise<T> {
@@ -219,7 +241,9 @@ export class Breaker {
     if (state.name !== 'open' && state.name !== 'half-open') throw new BreakerOpenError(this.name, 1);
     const { failedTrials } = state;
     const successes = state.name === 'half-open' ? state.successes : 0;
-    this.#enter({ name: 'half-open', successes, isTrialRunning: true, failedTrials });
+    const running = { ...halfOpen(successes, failedTrials), isTrialRunning: true };
+    if (state.name === 'open') this.#enter(running, state.trialReason);
+    else this.#become(running);
     const era = this.#era;
     try {
       const value = await execute();
@@ -227,9 +251,9 @@ export class Breaker {
       return value;
     } catch (error) {
       if (era === this.#era) {
-        if (this.#isFailure(error)) this.#enterOpen(failedTrials + 1);
+        if (this.#isFailure(error)) this.#afterFailedTrial(failedTrials + 1);
         // Neither good nor bad: the next caller tries again.
-        else this.#enter({ name: 'half-open', successes, isTrialRunning: false, failedTrials });
+        else this.#become(halfOpen(successes, failedTrials));
       }
       throw error;
     }
@@ -237,31 +261,48 @@ export class Breaker {
 
   #afterTrial(successes: number, failedTrials: number): void {
     if (successes < this.#options.successesToClose) {
-      this.#enter({ name: 'half-open', successes, isTrialRunning: false, failedTrials });
+      this.#become(halfOpen(successes, failedTrials));
       return;
     }
-    this.#window.advance();
-    this.#circuit.close();
-    this.#enter({ name: 'closed', consecutiveFailures: 0 });
+    this.#share.begin();
+    this.#enter({ name: 'closed', consecutiveFailures: 0 }, 'trials_succeeded');
   }
 
-  #enterOpen(failedTrials: number): void {
+  #afterFailedTrial(failedTrials: number): void {
+    const wasInvited = this.#state.name === 'half-open' && this.#state.isInvited;
+    this.#enterOpen(failedTrials, 'trial_failed');
+    if (wasInvited) this.invite();
+  }
+
+  #enterOpen(failedTrials: number, reason: BreakerReason): void {
     const { resetMs, maxResetMs } = this.#options;
     const waitMs = Math.min(resetMs * 2 ** Math.min(failedTrials, 30), maxResetMs);
     // Jitter only lengthens: before resetMs the window still holds the failures.
     const trialAtMs = this.#clock.monotonicMs() + waitMs * (1 + 0.2 * this.#random());
-    this.#enter({ name: 'open', trialAtMs, failedTrials });
+    this.#enter({ name: 'open', trialAtMs, trialReason: 'trial_due', failedTrials }, reason);
   }
 
-  #enter(to: BreakerState): void {
+  /** Goes to a state of another name. */
+  #enter(to: BreakerState, reason: BreakerReason): void {
     const from = this.#state;
     if (from.name === 'stopped') return;
+    this.#since = this.#clock.now();
+    this.#reason = reason;
+    this.#become(to);
+    this.#events.publish({ type: 'state', breaker: this.name, from, to, reason });
+  }
+
+  #become(to: BreakerState): void {
     this.#state = to;
     this.#era += 1;
-    if (from.name !== to.name) this.#events.publish({ type: 'state', breaker: this.name, from, to });
+    this.#waiters.tell();
   }
 
   #isFailure(error: unknown): boolean {
     return this.#options.isFailure?.(error) ?? true;
   }
+}
+
+function halfOpen(successes: number, failedTrials: number): Extract<BreakerState, { name: 'half-open' }> {
+  return { name: 'half-open', successes, isTrialRunning: false, failedTrials, isInvited: false };
 }

@@ -20,6 +20,15 @@ export interface Authenticator {
   authenticate(bearerToken: string): Promise<Principal>;
 }
 
+/** Says also whether a caller may still do what it asked for a while ago. */
+export interface ConfirmingAuthenticator extends Authenticator {
+  /**
+   * @throws {ForbiddenError} if the credential counts no more, or its role is lower now
+   * @throws {DependencyUnavailableError} if that cannot be decided
+   */
+  confirm(principal: Principal, role: Role): Promise<void>;
+}
+
 /** Whether a principal's role includes what `required` may do. */
 export function hasRole(principal: Principal, required: Role): boolean {
   return roles.indexOf(principal.role) >= roles.indexOf(required);

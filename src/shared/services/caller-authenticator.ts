@@ -1,19 +1,13 @@
 import { ForbiddenError, UnauthenticatedError } from '../errors/app-error.js';
-import { type Authenticator, hasRole, type Principal, type Role } from './authenticator.js';
-
-/** An authenticator that can look up later whether a credential is still good. */
-export interface KeyAuthenticator extends Authenticator {
-  /** See `SecurityService.confirm`. */
-  confirm(principal: Principal, role: Role): Promise<void>;
-}
+import type { ConfirmingAuthenticator, Principal, Role } from './authenticator.js';
 
 /** Sends a credential to whoever can judge its kind: API keys begin with `spk_`, everything else must be a JWT. */
-export class CallerAuthenticator implements Authenticator {
-  readonly #apiKeys: KeyAuthenticator;
-  readonly #tokens: Authenticator | undefined;
+export class CallerAuthenticator implements ConfirmingAuthenticator {
+  readonly #apiKeys: ConfirmingAuthenticator;
+  readonly #tokens: ConfirmingAuthenticator | undefined;
 
   /** @param tokens judges JWTs; where there is none, no JWT is valid */
-  constructor(apiKeys: KeyAuthenticator, tokens: Authenticator | undefined) {
+  constructor(apiKeys: ConfirmingAuthenticator, tokens: ConfirmingAuthenticator | undefined) {
     this.#apiKeys = apiKeys;
     this.#tokens = tokens;
   }
@@ -24,13 +18,9 @@ export class CallerAuthenticator implements Authenticator {
     return this.#tokens.authenticate(bearerToken);
   }
 
-  /**
-   * Whether a caller may still do what it asked for a while ago. A JWT was checked when it came and cannot be looked up
-   * later: what it allowed then, it allows.
-   * @throws as `SecurityService.confirm`
-   */
   async confirm(principal: Principal, role: Role): Promise<void> {
-    if (principal.id.startsWith('key:')) await this.#apiKeys.confirm(principal, role);
-    else if (!hasRole(principal, role)) throw new ForbiddenError(`This needs the role ${role}`);
+    if (principal.id.startsWith('key:')) return this.#apiKeys.confirm(principal, role);
+    if (!this.#tokens) throw new ForbiddenError('Tokens of an OpenID provider are no longer accepted');
+    return this.#tokens.confirm(principal, role);
   }
 }

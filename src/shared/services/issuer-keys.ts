@@ -1,5 +1,6 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { Breaker } from '../resilience/breaker.js';
+import type { BreakerRegistry } from '../resilience/breaker-registry.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
 import { SingleFlight } from './vault/single-flight.js';
 
@@ -9,6 +10,8 @@ export interface IssuerKeysOptions {
   /** For one request; 2 s unless told. */
   readonly timeoutMs?: number;
   readonly clock?: TimerClock;
+  /** Gets to know the breaker `openid-provider`. */
+  readonly registry?: Pick<BreakerRegistry, 'register'>;
 }
 
 interface KnownKeys {
@@ -31,7 +34,7 @@ export class IssuerKeys {
   #known: KnownKeys | undefined;
 
   /** @throws {TypeError} if the issuer is no URL, or not https and not on this machine */
-  constructor({ issuer, timeoutMs = 2_000, clock = systemTimerClock }: IssuerKeysOptions) {
+  constructor({ issuer, timeoutMs = 2_000, clock = systemTimerClock, registry }: IssuerKeysOptions) {
     assertTrustworthy(new URL(issuer));
     this.#issuer = issuer;
     this.#clock = clock;
@@ -50,6 +53,7 @@ export class IssuerKeys {
       },
       { clock },
     );
+    registry?.register(this.#breaker);
   }
 
   /**

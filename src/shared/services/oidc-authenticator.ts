@@ -1,7 +1,8 @@
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { ForbiddenError, UnauthenticatedError } from '../errors/app-error.js';
+import type { BreakerRegistry } from '../resilience/breaker-registry.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
-import { type Authenticator, type Principal, type Role, roles } from './authenticator.js';
+import { type ConfirmingAuthenticator, hasRole, type Principal, roles, type Role } from './authenticator.js';
 import { IssuerKeys } from './issuer-keys.js';
 import { SecurityUnavailableError } from './security-service.js';
 import { describeFailure, retryAfterMsOf } from './vault/vault-away.js';
@@ -17,6 +18,8 @@ export interface OidcOptions {
   readonly log: VaultLog;
   readonly timeoutMs?: number;
   readonly clock?: TimerClock;
+  /** Gets to know the breaker in front of the provider. */
+  readonly registry?: Pick<BreakerRegistry, 'register'>;
 }
 
 /** Asymmetric ones only: with a shared secret, whoever can check tokens could make them (RFC 8725, section 3.1). */
@@ -26,7 +29,7 @@ const defaultRetryAfterMs = 5_000;
 const subjectPattern = /^[\x21-\x7e]{1,200}$/;
 
 /** Knows callers by JWTs of one OpenID provider (RFC 7519, RFC 8725). */
-export class OidcAuthenticator implements Authenticator {
+export class OidcAuthenticator implements ConfirmingAuthenticator {
   readonly #options: OidcOptions;
   readonly #clock: TimerClock;
   readonly #keys: IssuerKeys;
@@ -51,6 +54,13 @@ export class OidcAuthenticator implements Authenticator {
     const role = roleOf(claims[this.#options.roleClaim ?? 'role']);
     if (!role) throw new ForbiddenError('The token gives none of the roles viewer, operator, admin');
     return { id: `oidc:${claims.sub}`, role };
+  }
+
+  /** A token cannot be looked up later: what it allowed when it came, it allows. */
+  confirm(principal: Principal, role: Role): Promise<void> {
+    return hasRole(principal, role)
+      ? Promise.resolve()
+      : Promise.reject(new ForbiddenError(`This needs the role ${role}`));
   }
 
   close(): void {

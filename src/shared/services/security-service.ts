@@ -1,6 +1,6 @@
 import { DependencyUnavailableError, ForbiddenError, UnauthenticatedError } from '../errors/app-error.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
-import { type Authenticator, hasRole, type Principal, type Role } from './authenticator.js';
+import { type ConfirmingAuthenticator, hasRole, type Principal, type Role } from './authenticator.js';
 import {
   findKey,
   isActive,
@@ -16,8 +16,11 @@ import type { VaultLog } from './vault/vault-ports.js';
 
 /** It cannot be told who is calling, so nobody is let in. */
 export class SecurityUnavailableError extends DependencyUnavailableError {
-  constructor(retryAfterMs: number) {
-    super('security_unavailable', 'It cannot be decided at the moment who is calling', { retryAfterMs });
+  constructor(retryAfterMs: number, cause?: unknown) {
+    super('security_unavailable', 'It cannot be decided at the moment who is calling', {
+      retryAfterMs,
+      cause,
+    });
   }
 }
 
@@ -46,7 +49,7 @@ const maxRemembered = 10_000;
 const defaultRetryAfterMs = 5000;
 
 /** Knows callers by API keys, of which Vault keeps only hashes. Whatever goes wrong, it fails closed. */
-export class SecurityService implements Authenticator {
+export class SecurityService implements ConfirmingAuthenticator {
   readonly #options: SecurityServiceOptions;
   readonly #clock: TimerClock;
   readonly #remembered = new Map<string, Remembered>();
@@ -71,11 +74,7 @@ export class SecurityService implements Authenticator {
     return principal;
   }
 
-  /**
-   * Whether a caller may still do what it asked for a while ago, with the key it showed then.
-   * @throws {ForbiddenError} if the key is not active any more, or its caller has a lower role
-   * @throws {SecurityUnavailableError} if that cannot be decided
-   */
+  /** With the key that it showed then. */
   async confirm({ id, credential }: Principal, role: Role): Promise<void> {
     const callerId = id.replace(/^key:/, '');
     const { record } = this.#recall(callerId, validityMs) ?? (await this.#freshEnough(callerId));
@@ -84,6 +83,12 @@ export class SecurityService implements Authenticator {
     if (!record || !isActiveNow || !hasRole({ id, role: record.role }, role)) {
       throw new ForbiddenError('The caller is no longer permitted to do this');
     }
+  }
+
+  /** Who presents a token, if that was read less than 30 s ago: asks nobody, and does not make it count any longer. */
+  recall(bearerToken: string): Principal | undefined {
+    const presented = parseApiKey(bearerToken);
+    return presented && this.#match(presented, this.#recall(presented.id, validityMs));
   }
 
   async #freshEnough(id: string): Promise<Remembered> {

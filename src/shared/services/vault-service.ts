@@ -1,6 +1,6 @@
 import type { TimerClock } from '../timer-clock.js';
 import { systemTimerClock } from '../timer-clock.js';
-import type { BreakerState } from '../resilience/breaker.js';
+import type { BreakerRegistry } from '../resilience/breaker-registry.js';
 import { CredentialRotation } from './vault/credential-rotation.js';
 import type { CredentialConsumer } from './vault/credential-rotation.js';
 import { dynamicIssuer, staticIssuer } from './vault/database-credentials.js';
@@ -15,7 +15,6 @@ import type { VaultNodeState } from './vault/vault-health.js';
 import { noMetrics } from './vault/vault-ports.js';
 import type { VaultLog, VaultMetrics } from './vault/vault-ports.js';
 import { VaultSession } from './vault/vault-session.js';
-import type { VaultUse } from './vault/vault-session.js';
 
 export interface VaultServiceConfig {
   /** `http(s)://host:port`. */
@@ -46,6 +45,8 @@ export interface VaultServiceDependencies {
   /** Between 0 and 1, for jitter. */
   readonly random?: () => number;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Gets to know the breakers of all uses, `vault-<use>`. */
+  readonly registry?: Pick<BreakerRegistry, 'register'>;
 }
 
 export interface VaultHealth {
@@ -53,7 +54,6 @@ export interface VaultHealth {
   readonly status: 'up' | 'degraded' | 'down';
   readonly node: VaultNodeState;
   readonly isSignedIn: boolean;
-  readonly breakers: Readonly<Record<VaultUse, BreakerState['name']>>;
   readonly leases: readonly {
     readonly path: string;
     readonly state: string;
@@ -106,7 +106,12 @@ export class VaultService {
       maxResponseBytes: 4 * 1024 * 1024,
       maxSockets: 32,
     };
-    this.#session = new VaultSession({ connection, login, ...this.#ports });
+    this.#session = new VaultSession({
+      connection,
+      login,
+      ...this.#ports,
+      ...(dependencies.registry && { registry: dependencies.registry }),
+    });
     this.#reader = new SecretReader({
       session: this.#session,
       mount,
@@ -166,16 +171,13 @@ export class VaultService {
   /** Asks the node and tells the state of everything. Never rejects for anything that Vault does. */
   async health(): Promise<VaultHealth> {
     const node = await checkNode(this.#session.client);
-    const breakers = this.#session.breakerStates();
     const leases = this.#rotations.map((rotation) => this.#describeLease(rotation));
     const isWell =
-      Object.values(breakers).every((state) => state === 'closed') &&
-      leases.every(({ state }) => state === 'held' || state === 'permanent');
+      this.#session.isWhole && leases.every(({ state }) => state === 'held' || state === 'permanent');
     return {
       status: !isUsable(node) ? 'down' : isWell ? 'up' : 'degraded',
       node,
       isSignedIn: this.#session.tokens.isSignedIn,
-      breakers,
       leases,
     };
   }

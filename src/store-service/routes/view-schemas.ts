@@ -1,4 +1,5 @@
 import Joi from 'joi';
+import { breakerReasons, breakerStates } from '../../shared/resilience/breaker-state.js';
 import { auditActions } from '../models/audit-entry.js';
 import { operationStatuses } from '../models/operation.js';
 import { storeWriteKinds } from '../models/store-write.js';
@@ -116,6 +117,18 @@ const next = Joi.string().description('Cursor of the next page; absent on the la
 
 const healthStatus = Joi.string().valid('ok', 'degraded', 'unavailable', 'draining');
 
+const breaker = Joi.object({
+  name: Joi.string().required(),
+  state: Joi.string()
+    .valid(...breakerStates)
+    .required(),
+  inFlight: Joi.number().integer().min(0).required().description('Calls that have not come to an end'),
+  since: timestamp.required().description('When it entered its state'),
+  reason: Joi.string()
+    .valid(...breakerReasons)
+    .description('Why it entered its state; absent in the first one'),
+});
+
 /** Schemas of what the API answers, by the name they have in the OpenAPI document. */
 export const viewSchemas = {
   Store: Joi.object({
@@ -164,10 +177,12 @@ export const viewSchemas = {
       status: Joi.string().valid('up', 'degraded', 'down').required(),
       node: Joi.string().required(),
       isSignedIn: Joi.boolean().required(),
-      breakers: Joi.object().pattern(Joi.string(), Joi.string()).required(),
       leases: Joi.array().items(Joi.object().unknown()).required(),
     }).required(),
+    breakers: Joi.array().items(breaker).required(),
   }),
+  Breaker: breaker,
+  BreakerList: Joi.object({ items: Joi.array().items(breaker).required() }),
 } as const;
 
 export type ViewName = keyof typeof viewSchemas;

@@ -30,7 +30,13 @@ function route(
     wanted,
     cluster = healthy,
     turn = 0,
-  }: { wanted?: WalPosition | 'latest'; cluster?: ClusterState; turn?: number } = {},
+    isPrimaryRefused = false,
+  }: {
+    wanted?: WalPosition | 'latest';
+    cluster?: ClusterState;
+    turn?: number;
+    isPrimaryRefused?: boolean;
+  } = {},
 ): string[] {
   const requirement =
     wanted === undefined
@@ -38,7 +44,7 @@ function route(
       : wanted === 'latest'
         ? ({ kind: 'latest' } as const)
         : ({ kind: 'position', position: wanted } as const);
-  return routeRead(requirement, nodes, cluster, 1_000, turn);
+  return routeRead(requirement, nodes, cluster, 1_000, turn, isPrimaryRefused);
 }
 
 describe('routeRead', () => {
@@ -76,6 +82,17 @@ describe('routeRead', () => {
     expect(route([late], { cluster: searching, wanted: at(100) })).toEqual(['a']);
     expect(route([late], { cluster: searching, wanted: at(101) })).toEqual([]);
     expect(route([late], { cluster: searching, wanted: 'latest' })).toEqual([]);
+  });
+
+  it('asks replicas that lag, too, while the primary is left alone, but none that may lack or show what it must not', () => {
+    const nodes = [
+      primary,
+      replica('late', { lagMs: 60_000 }),
+      replica('abandoned', { position: at(500, 1) }),
+      replica('good'),
+    ];
+    expect(route(nodes, { isPrimaryRefused: true })).toEqual(['good', 'late', 'p']);
+    expect(route(nodes, { isPrimaryRefused: true, wanted: 'latest' })).toEqual(['p']);
   });
 
   it('never asks nodes that are down, fenced, read-only or unknown', () => {

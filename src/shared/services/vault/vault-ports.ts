@@ -20,10 +20,8 @@ export type VaultCounter =
   | 'vault_logins_total'
   | 'vault_renewals_total'
   | 'vault_rotations_total'
-  | 'vault_breaker_changes_total'
-  | 'vault_breaker_refusals_total'
   | 'vault_security_events_total';
 
-export type VaultGauge = 'vault_breaker_open' | 'vault_lease_expires_timestamp_seconds';
+export type VaultGauge = 'vault_lease_expires_timestamp_seconds';
 
 export const noMetrics: VaultMetrics = { count: () => undefined, gauge: () => undefined };

@@ -1,6 +1,6 @@
 import { Breaker } from '../../resilience/breaker.js';
 import type { BreakerOptions } from '../../resilience/breaker-options.js';
-import type { BreakerState } from '../../resilience/breaker.js';
+import type { BreakerRegistry } from '../../resilience/breaker-registry.js';
 import type { TimerClock } from '../../timer-clock.js';
 import type { LoginStrategy } from './login-strategies.js';
 import { OutagePacer } from './outage-pacer.js';
@@ -21,6 +21,8 @@ export interface VaultSessionOptions {
   readonly random: () => number;
   readonly log: VaultLog;
   readonly metrics: VaultMetrics;
+  /** Gets to know the breakers; without one, nobody hears of them. */
+  readonly registry?: Pick<BreakerRegistry, 'register'>;
 }
 
 /** How a call is made with the session's token and the breaker's signal. */
@@ -41,13 +43,13 @@ export class VaultSession {
   readonly #pacer: OutagePacer;
 
   constructor(options: VaultSessionOptions) {
-    const { connection, login, clock, random, log, metrics } = options;
+    const { connection, login, clock, random, log, metrics, registry } = options;
     this.#pacer = new OutagePacer(clock);
     this.client = new VaultClient(connection, this.#pacer);
     this.#breakers = new Map(
       vaultUses.map((use) => {
         const breaker = new Breaker(breakerOptions(use, connection.timeoutMs), { clock, random });
-        report(breaker, log, metrics);
+        registry?.register(breaker);
         return [use, breaker];
       }),
     );
@@ -72,9 +74,9 @@ export class VaultSession {
     return !this.#pacer.isDown;
   }
 
-  breakerStates(): Record<VaultUse, BreakerState['name']> {
-    const states = vaultUses.map((use) => [use, this.#breaker(use).state.name] as const);
-    return Object.fromEntries(states) as Record<VaultUse, BreakerState['name']>;
+  /** Whether no use of Vault is being left alone. */
+  get isWhole(): boolean {
+    return [...this.#breakers.values()].every(({ state }) => state.name === 'closed');
   }
 
   async close(): Promise<void> {
@@ -104,20 +106,4 @@ function breakerOptions(use: VaultUse, timeoutMs: number): BreakerOptions {
     capacity: 64,
     isFailure: isBreakingVaultError,
   };
-}
-
-function report(breaker: Breaker, log: VaultLog, metrics: VaultMetrics): void {
-  const labels = { breaker: breaker.name };
-  metrics.gauge('vault_breaker_open', 0, labels);
-  breaker.onEvent((event) => {
-    if (event.type === 'refused')
-      metrics.count('vault_breaker_refusals_total', { ...labels, reason: event.reason });
-    if (event.type !== 'state') return;
-    const { from, to } = event;
-    metrics.count('vault_breaker_changes_total', { ...labels, to: to.name });
-    metrics.gauge('vault_breaker_open', to.name === 'closed' ? 0 : 1, labels);
-    // an orderly end is nothing to warn of
-    if (to.name === 'stopped') return;
-    log.warn('A breaker changed its state', { ...labels, from: from.name, to: to.name });
-  });
 }

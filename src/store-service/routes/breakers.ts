@@ -1,0 +1,116 @@
+import type { Request } from 'express';
+import Joi from 'joi';
+import { currentRequestContext } from '../../shared/logging/request-context.js';
+import { principalOf } from '../../shared/middleware/authentication.js';
+import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
+import { plainText } from '../../shared/validation/joi.js';
+import { parseBody } from '../../shared/validation/validate.js';
+import type { BreakerControl, OperatorRequest } from '../services/breaker-control.js';
+import { assertNoParameters } from './query.js';
+
+const reasonSchema = Joi.object<{ reason: string }>({
+  reason: plainText({ max: 500 }).required().description('Why, for those who read the record'),
+});
+
+const name: ParameterContract = {
+  name: 'name',
+  in: 'path',
+  required: true,
+  description: 'Name of the breaker, such as `database-primary`',
+  schema: { type: 'string' },
+};
+
+const breaker = { 'application/json': { $ref: '#/components/schemas/Breaker' } };
+
+const bodyProblems = [
+  'body_required',
+  'malformed_json',
+  'duplicate_key',
+  'forbidden_key',
+  'too_deep',
+  'incomplete_body',
+  'body_too_large',
+  'unsupported_media_type',
+  'validation_failed',
+] as const;
+
+const perProcess =
+  'This process alone is meant: others have breakers of their own, and a restart ends every isolation. It is recorded ' +
+  'who did it and why, before it is done. Repeating it changes nothing.';
+
+function changeContract(
+  contract: Pick<EndpointContract, 'operationId' | 'summary'>,
+  description: string,
+): EndpointContract {
+  return {
+    ...contract,
+    tag: 'Administration',
+    description: perProcess,
+    parameters: [name],
+    responses: { 200: { description, content: breaker } },
+    problems: ['breaker_not_found', ...bodyProblems],
+  };
+}
+
+/** The endpoints with which operators look at breakers, and take a dependency out of use. */
+export function breakerEndpoints(breakers: BreakerControl): Endpoint[] {
+  return [
+    {
+      method: 'get',
+      path: '/admin/breakers',
+      access: 'admin',
+      contract: {
+        operationId: 'listBreakers',
+        tag: 'Administration',
+        summary: 'How every breaker of this process is',
+        responses: {
+          200: {
+            description: 'All of them, by name',
+            content: { 'application/json': { $ref: '#/components/schemas/BreakerList' } },
+          },
+        },
+        problems: ['unexpected_body'],
+      },
+      handler: (req, res) => {
+        assertNoParameters(req);
+        res.json({ items: breakers.list() });
+      },
+    },
+    {
+      method: 'post',
+      path: '/admin/breakers/:name/isolate',
+      access: 'admin',
+      body: reasonSchema,
+      contract: changeContract(
+        { operationId: 'isolateBreaker', summary: 'Has a breaker refuse every call until it is restored' },
+        'It is isolated',
+      ),
+      handler: async (req, res) => {
+        res.json(await breakers.isolate(nameOf(req), operatorRequest(req)));
+      },
+    },
+    {
+      method: 'post',
+      path: '/admin/breakers/:name/restore',
+      access: 'admin',
+      body: reasonSchema,
+      contract: changeContract(
+        { operationId: 'restoreBreaker', summary: 'Ends the isolation of a breaker' },
+        'It is not isolated: the next calls try out how the dependency is',
+      ),
+      handler: async (req, res) => {
+        res.json(await breakers.restore(nameOf(req), operatorRequest(req)));
+      },
+    },
+  ];
+}
+
+function nameOf(req: Request): string {
+  return String(req.params['name']);
+}
+
+function operatorRequest(req: Request): OperatorRequest {
+  assertNoParameters(req);
+  const { reason } = parseBody(reasonSchema, req.body);
+  return { actor: principalOf(req).id, reason, requestId: currentRequestContext()?.requestId ?? '' };
+}
