@@ -88,9 +88,13 @@ export class TestService {
     this.#checker = checker;
   }
 
-  static async start(overrides: Environment = {}): Promise<TestService> {
+  /** @param wayTo puts something in front of a database, and says where */
+  static async start(
+    overrides: Environment = {},
+    wayTo: (url: string) => string | Promise<string> = (url) => url,
+  ): Promise<TestService> {
     const [database, vault] = await Promise.all([createTestDatabase(), startTestVault()]);
-    const urls = `${database.appUrl},${database.replicaAppUrl}`;
+    const urls = `${await wayTo(database.appUrl)},${await wayTo(database.replicaAppUrl)}`;
     // the primary answers unless a test is about replicas: callers see what others wrote
     const defaults = {
       DATABASE_URLS: urls,
