@@ -21,6 +21,10 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY migrations ./migrations
 COPY package.json ./
+RUN mkdir -p /var/lib/store-platform && chown node:node /var/lib/store-platform
+ENV JOURNAL_DIR=/var/lib/store-platform/journal
+# accepted writes lie here until the database has them: the volume must outlive the container
+VOLUME /var/lib/store-platform
 USER node
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \

@@ -99,6 +99,11 @@ describe('the configuration', () => {
         maxLagMs: 5_000,
         tls: { verifyHost: true },
       },
+      journal: {
+        folder: '.data/journal',
+        limits: { maxEntries: 50_000, maxBytes: 64 * 1024 * 1024, maxAgeMs: 24 * 60 * 60 * 1000 },
+        drainConcurrency: 4,
+      },
       cache: { maxBytes: 64 * 1024 * 1024, maxAgeMs: 15 * 60 * 1000 },
       vault: {
         address: 'https://vault.example:8200',

@@ -63,9 +63,10 @@ describe('an isolated breaker of the primary', () => {
     const { body: view } = await isolate('database-primary').expect(200);
     expect(view).toMatchObject({ name: 'database-primary', state: 'isolated', reason: 'isolated' });
 
-    const refused = await service.post('/api/stores', newStoreBody()).expect(503);
+    const refused = await service.post('/api/stores?onUnavailable=fail', newStoreBody()).expect(503);
     expect(refused.body).toMatchObject({ code: 'circuit_open', retryable: true });
     expect(Number(refused.get('Retry-After'))).toBeGreaterThan(0);
+    const { body: accepted } = await service.post('/api/stores', newStoreBody()).expect(202);
     const { body: read } = await service.get(`/api/stores/${String(store.id)}`, 'viewer').expect(200);
     expect(read).toMatchObject({ id: store.id });
     const { body: health } = await service.get('/health', 'viewer').expect(200);
@@ -80,8 +81,11 @@ describe('an isolated breaker of the primary', () => {
     const { body: restored } = await restore('database-primary').expect(200);
     expect(restored).toMatchObject({ state: 'half-open', reason: 'restored' });
     for (let write = 0; write < 3; write += 1) {
-      await service.post('/api/stores', newStoreBody()).expect(201);
+      await service.post('/api/stores', newStoreBody()).set('Prefer', 'wait=10').expect(201);
     }
+    const path = `/api/operations/${String(accepted.id)}`;
+    const { body: operation } = await service.get(path).set('Prefer', 'wait=20').expect(200);
+    expect(operation.status).toBe('SUCCEEDED');
     expect(await stateOf('database-primary')).toBe('closed');
     expect((await service.get('/health', 'viewer').expect(200)).body.status).toBe('ok');
   });

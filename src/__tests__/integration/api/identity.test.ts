@@ -92,9 +92,12 @@ describe('the table of roles', () => {
     }
   });
 
-  it('lets viewers read only, and operators write', async () => {
+  it('lets viewers read only, operators write, and admins alone manage', async () => {
     const table = await readRoleTable();
-    for (const { method, role } of table) expect(role).toBe(method === 'GET' ? 'viewer' : 'operator');
+    for (const { method, path, role } of table) {
+      const least = path.startsWith('/admin/') ? 'admin' : method === 'GET' ? 'viewer' : 'operator';
+      expect([method, path, role]).toEqual([method, path, least]);
+    }
   });
 
   it('answers 403 before existence, before the body and before the parameters are looked at', async () => {

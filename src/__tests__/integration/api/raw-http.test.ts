@@ -14,7 +14,9 @@ const { logger, lines: logLines } = recordingLogger();
 
 beforeAll(async () => {
   service = await TestService.start();
-  server = await startServer(service.config, { logger });
+  // a journal is of one instance alone
+  const journal = { ...service.config.journal, folder: `${service.config.journal.folder}-raw` };
+  server = await startServer({ ...service.config, journal }, { logger });
 });
 
 afterAll(async () => {
