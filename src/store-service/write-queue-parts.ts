@@ -104,6 +104,10 @@ export async function openWriteQueue(
     queue,
     replication,
     clock,
+    awaySinceMs: () => {
+      const { cluster } = database.status();
+      return cluster.kind === 'healthy' ? undefined : cluster.sinceMs;
+    },
     defaultWaitMs: parts.failoverWaitMs,
     onUnprotected: (error) => {
       logger.warn('A write was made that the journal could not keep: a failover may undo it', { error });

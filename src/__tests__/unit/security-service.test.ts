@@ -27,7 +27,11 @@ describe('the security service', () => {
   it('knows who presents a key, and their role', async () => {
     const key = await keys.create({ id: 'ops-berlin', role: 'operator' });
     expect(key).toMatch(/^spk_ops-berlin_[A-Za-z0-9_-]{43}$/);
-    await expect(security.authenticate(key)).resolves.toEqual({ id: 'key:ops-berlin', role: 'operator' });
+    await expect(security.authenticate(key)).resolves.toEqual({
+      id: 'key:ops-berlin',
+      role: 'operator',
+      credential: createHash('sha256').update(key.slice('spk_ops-berlin_'.length)).digest('hex'),
+    });
   });
 
   it('keeps only a hash in Vault', async () => {
@@ -113,7 +117,7 @@ describe('the security service', () => {
     await security.authenticate(key);
     bench.vault.requests.length = 0;
     clock.advance(29_999);
-    expect(security.recall(key)).toEqual({ id: 'key:ops', role: 'admin' });
+    expect(security.recall(key)).toMatchObject({ id: 'key:ops', role: 'admin' });
     clock.advance(1);
     expect(security.recall(key)).toBeUndefined();
     expect(bench.seen()).toBe(0);

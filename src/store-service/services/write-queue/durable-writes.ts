@@ -37,7 +37,9 @@ export interface DurableWritesParts {
   readonly queue: WriteQueue;
   readonly replication: () => ReplicationStatus;
   readonly clock: TimerClock;
-  /** Longest wait for a turn behind queued writes unless the caller says another. */
+  /** Since when there has been no primary, on the monotonic clock; undefined while there is one. */
+  readonly awaySinceMs: () => number | undefined;
+  /** How long a failover may take: longest wait for a primary, or for older writes, unless the caller says another. */
   readonly defaultWaitMs: number;
   /** Told of writes that were made, and that a failover could undo without anybody knowing. */
   readonly onUnprotected: (error: unknown) => void;
@@ -103,11 +105,23 @@ export class DurableWrites {
       at: madeAt,
       consistency: commit,
       idempotencyKey: request.idempotencyKey ?? operationKey(operationId),
-      ...(request.waitMs !== undefined && { waitMs: Math.max(0, deadlineMs - clock.monotonicMs()) }),
+      waitMs: this.#patienceMs(request, deadlineMs),
       enter: () => queue.enter(write.storeId),
     });
     if (!isReplay) await this.#protect({ ...queued, madeAt }, store, commit.position);
     return { kind: 'done', store, isReplay };
+  }
+
+  /**
+   * Longest wait for a primary. While one is lost, everybody waits for the failover to end, until it has had its time:
+   * later in an outage nobody is kept waiting who has not asked for it. Undefined leaves it to the database.
+   */
+  #patienceMs({ waitMs }: WriteRequest, deadlineMs: number): number | undefined {
+    const { awaySinceMs, clock, defaultWaitMs } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    if (waitMs !== undefined) return Math.max(0, deadlineMs - nowMs);
+    const sinceMs = awaySinceMs();
+    return sinceMs === undefined ? undefined : Math.max(0, sinceMs + defaultWaitMs - nowMs);
   }
 
   /** Whatever fails here, the write was made, and that is what its caller is told. */
