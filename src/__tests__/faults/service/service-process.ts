@@ -138,7 +138,8 @@ export class ServiceProcess {
 
   /** The end of what it said, for a message. */
   describe(): string {
-    return this.lines.slice(-8).join('\n      ');
+    const lines = [...this.lines, this.#rest].filter((line) => line !== '');
+    return lines.slice(-5).join('\n      ');
   }
 
   async #untilAlive(): Promise<void> {

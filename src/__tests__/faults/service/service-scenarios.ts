@@ -1,6 +1,18 @@
+import { crashScenarios } from './crash-scenarios.js';
+import { diskScenarios } from './disk-scenarios.js';
+import { journalScenarios } from './journal-scenarios.js';
+import { outageScenarios } from './outage-scenarios.js';
 import type { ServiceScenario } from './service-scenario.js';
 import { soak } from './soak.js';
-import { stopScenarios } from './stop-scenarios.js';
+import { stopAndPromoteScenarios, stopScenarios } from './stop-scenarios.js';
 
 /** In the order in which they are run. */
-export const serviceScenarios: readonly ServiceScenario[] = [...stopScenarios, soak];
+export const serviceScenarios: readonly ServiceScenario[] = [
+  ...stopScenarios,
+  ...stopAndPromoteScenarios,
+  ...crashScenarios,
+  ...outageScenarios,
+  ...journalScenarios,
+  ...diskScenarios,
+  soak,
+];
