@@ -41,6 +41,11 @@ export class FaultRun {
     });
   }
 
+  /** Prints figures without a bound: they are the machine's as much as ours. */
+  async measure(name: string, seed: number, run: () => Promise<Measurements>): Promise<void> {
+    await this.#report(`  =  ${name}`, seed, run);
+  }
+
   /** Scenario 42: what was marked as secret or personal was met nowhere in all that the services said so far. */
   async canaries(seed: number): Promise<void> {
     const { guarded, looked, leaks } = this.#canaries;

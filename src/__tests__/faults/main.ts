@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { FaultCluster } from '../helpers/fault-cluster.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { FaultRun, print } from './fault-run.js';
+import { measureJournal } from './journal-figures.js';
 import { figures } from './must-hold.js';
 import { outcomeScenarios } from './outcome-scenarios.js';
 import { overloadScenarios } from './overload-scenarios.js';
@@ -25,8 +26,8 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /**
  * Environment: FAULT_SEED repeats the choices of an earlier run. FAULT_ONLY names what to run: numbers of the design,
  * `figures` for the must-hold figures, `manager` for all that is done to a connection manager, `service` for all that is
- * done to the service, `soak`. FAULT_ROUNDS adds that many scenarios picked by chance, and is the number of faults in the
- * soak; FAULT_OPERATIONS is the number of writes it goes on for.
+ * done to the service, `journal`, `soak`. FAULT_ROUNDS adds that many scenarios picked by chance, and is the number of faults in the
+ * soak; FAULT_OPERATIONS is the number of writes it goes on for. FAULT_LOG names a folder that gets the logs of services.
  */
 async function main(): Promise<void> {
   const seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31));
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
       if (isWanted(scenario.number, 'manager')) await run.scenario(scenario, seed);
     }
     if (isWanted('figures', 'manager')) for (const figure of figures) await run.figure(figure, seed);
+    if (isWanted('figures', 'journal')) await run.measure('the journal alone', seed, measureJournal);
     for (const scenario of serviceScenarios) {
       if (isWanted(scenario.number, 'service')) await run.serviceScenario(scenario, seed);
     }

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { waitUntil } from '../../../dev/wait-until.js';
 import type { Measurements } from '../scenario.js';
 import { jsonOf, type Reply } from './http-caller.js';
@@ -11,6 +12,8 @@ import { bodyOf } from './store-body.js';
 import { totals } from './stop-scenarios.js';
 
 const timeoutMs = 30_000;
+/** The service looks every second whether the replica has what was carried out. */
+const confirmMs = 3_000;
 
 async function secondProcess(lab: ServiceLab): Promise<Measurements> {
   const second = await lab.another('a second process');
@@ -125,6 +128,8 @@ async function journalFull(lab: ServiceLab): Promise<Measurements> {
   assert.equal(refused, 10, 'the rest is told why');
   await primary.start();
   await recorder.followOperations(timeoutMs);
+  // room is kept for what is carried out until the replica has it as well
+  await delay(confirmMs);
   await primary.kill();
   assert.equal((await recorder.create()).answer?.status, 202, 'there is room again');
   await primary.start();

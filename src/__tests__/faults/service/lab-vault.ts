@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { DevVault } from '../../../dev/vault/dev-vault.js';
 import type { VaultDatabase } from '../../../dev/vault/provision-database.js';
 import { provisionVault } from '../../../dev/vault/provision-vault.js';
-import { VaultAdmin } from '../../../dev/vault/vault-admin.js';
+import { type VaultAccess, VaultAdmin } from '../../../dev/vault/vault-admin.js';
 import { createApiKey } from '../../../shared/services/caller-record.js';
 import { FaultProxy } from '../../helpers/fault-proxy.js';
 import type { CallerKind } from './recorded-write.js';
@@ -16,6 +16,7 @@ export class LabVault {
   /** What makes a service use it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly #keys: Keys;
+  #fresh = 0;
 
   private constructor(
     server: DevVault,
@@ -60,8 +61,29 @@ export class LabVault {
     );
   }
 
+  get #access(): VaultAccess {
+    return { address: this.server.address, rootToken: this.server.rootToken };
+  }
+
   keyOf(caller: CallerKind | 'admin'): string {
     return caller === 'forged' ? createApiKey('lab-operator').apiKey : this.#keys[caller];
+  }
+
+  /** A key that the service has never seen, of a caller of its own. */
+  async freshKey(role: 'operator' | 'viewer' = 'operator'): Promise<string> {
+    const id = `lab-fresh-${(this.#fresh += 1)}`;
+    const { apiKey, hash } = createApiKey(id);
+    const key = { hash, createdAt: new Date().toISOString(), disabled: false };
+    await VaultAdmin.use(this.#access, (admin) =>
+      admin.write(`secret/data/api-keys/${id}`, { data: { id, role, keys: [key] } }),
+    );
+    return apiKey;
+  }
+
+  /** Tokens that services are logged in with. */
+  get tokensOfServices(): readonly string[] {
+    const logins = this.server.state.tokens.all().filter(({ path }) => path.startsWith('auth/approle'));
+    return logins.map(({ id }) => id);
   }
 
   /** Everything that must be seen in no log, metric or problem. */

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findFreePort } from '../../../dev/free-port.js';
 import { waitUntil } from '../../../dev/wait-until.js';
@@ -23,7 +25,10 @@ const sources = fileURLToPath(new URL('../../../..', import.meta.url));
 const preload = fileURLToPath(new URL('end-with-parent.ts', import.meta.url));
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
-const keptLines = 400;
+const keptLines = 2_000;
+const maxLineLength = 1_000;
+/** Where all that services say is kept as well, for whoever looks into a failure. */
+const logFolder = process.env['FAULT_LOG'];
 const running = new Set<ChildProcess>();
 
 // the last resort: an orderly end stops every service itself
@@ -136,10 +141,13 @@ export class ServiceProcess {
     await this.start();
   }
 
-  /** The end of what it said, for a message. */
+  /** What it said last that is worth a look, for a message. */
   describe(): string {
-    const lines = [...this.lines, this.#rest].filter((line) => line !== '');
-    return lines.slice(-5).join('\n      ');
+    const lines = [...this.lines, this.#rest].filter((line) => line !== '' && !line.includes('"info"'));
+    return lines
+      .slice(-4)
+      .map((line) => line.slice(0, maxLineLength))
+      .join('\n      ');
   }
 
   async #untilAlive(): Promise<void> {
@@ -155,7 +163,9 @@ export class ServiceProcess {
   }
 
   #read(chunk: string): void {
-    this.#options.canaries.lookOn(`log of ${this.#options.name}`, chunk);
+    const { canaries, name } = this.#options;
+    canaries.lookOn(`log of ${name}`, chunk);
+    if (logFolder !== undefined) appendFileSync(join(logFolder, `${name}.log`), chunk);
     const lines = (this.#rest + chunk).split('\n');
     this.#rest = lines.pop() ?? '';
     this.lines.push(...lines);
