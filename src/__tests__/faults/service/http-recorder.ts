@@ -44,7 +44,10 @@ export const defaultMix: LoadMix = {
 interface KnownStore {
   readonly code: string;
   readonly id: string;
+  /** What it has when all that was accepted is done. */
   version: number;
+  /** What a read must show at least: done, not only accepted. */
+  done: number;
 }
 
 const retryDelayMs = 60;
@@ -57,7 +60,7 @@ export class HttpRecorder {
   readonly writes: RecordedWrite[] = [];
   /** Answers by status, and silences. */
   readonly replies = new Map<string, number>();
-  /** Answers to reads that were older than what their reader had written, and did not say that they were stale. */
+  /** Answers to reads that were older than what their reader was told to be done, and did not say that they were stale. */
   readonly staleReads: string[] = [];
   /** Begins the code of each store of this recorder. */
   readonly prefix: string;
@@ -155,6 +158,8 @@ export class HttpRecorder {
       if (dice < mix.intrusions) {
         await this.#write(store ? 'replace' : 'create', store, {
           caller: random.pick(['viewer', 'forged', 'revoked'] as const),
+          // nobody waits to be let in
+          isKeyed: false,
         });
       } else if (store && dice < mix.intrusions + mix.reads) {
         await this.#read(store);
@@ -179,8 +184,8 @@ export class HttpRecorder {
     this.#tally(typeof reply === 'string' ? reply : `GET ${reply.status}`);
     if (typeof reply === 'string' || reply.status !== 200) return;
     const { version, meta } = jsonOf(reply) as { version: number; meta?: { stale?: boolean } };
-    if (version < store.version && meta?.stale !== true && reply.headers.age === undefined) {
-      this.staleReads.push(`${store.code} v${version} after v${store.version}`);
+    if (version < store.done && meta?.stale !== true && reply.headers.age === undefined) {
+      this.staleReads.push(`${store.code} v${version} after v${store.done}`);
     }
   }
 
@@ -278,6 +283,7 @@ function isSettled(write: RecordedWrite): boolean {
   return ['acknowledged', 'queued'].includes(outcomeOf(write));
 }
 
-function storeAfter({ code, storeId = '', baseVersion, answer }: RecordedWrite): KnownStore {
-  return { code, id: storeId, version: answer?.version ?? baseVersion + 1 };
+function storeAfter({ code, storeId = '', baseVersion, answer }: RecordedWrite, doneBefore = 0): KnownStore {
+  const done = answer?.version ?? doneBefore;
+  return { code, id: storeId, version: answer?.version ?? baseVersion + 1, done };
 }
