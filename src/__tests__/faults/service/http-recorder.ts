@@ -170,8 +170,7 @@ export class HttpRecorder {
       } else {
         const kind = random.next() < mix.decommissionings ? 'decommission' : 'replace';
         const write = await this.#write(kind, store, { isKeyed });
-        if (kind === 'replace' && isSettled(write))
-          store.version = write.answer?.version ?? store.version + 1;
+        if (kind === 'replace' && isSettled(write)) Object.assign(store, storeAfter(write, store.done));
         else stores.splice(stores.indexOf(store), 1);
       }
     }

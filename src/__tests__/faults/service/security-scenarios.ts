@@ -47,7 +47,9 @@ async function callWithFreshKeys(
 }
 
 function describe(reply: Reply | Silence): string {
-  return typeof reply === 'string' ? reply : `${reply.status} ${String(jsonOf(reply)['code'] ?? '')}`;
+  if (typeof reply === 'string') return reply;
+  const { code = '' } = jsonOf(reply) as { code?: string };
+  return `${reply.status} ${code}`;
 }
 
 async function nobodyIsLetIn(lab: ServiceLab): Promise<Measurements> {
