@@ -43,6 +43,8 @@ export class JournalDrainer {
   readonly #inFlight = new Set<SealedEntry>();
   #ready = new Map<string, SealedEntry[]>();
   #run: Promise<void> | undefined;
+  /** Goes up when entries were put back to their places, which what was fetched before does not know. */
+  #epoch = 0;
   #isWoken = false;
   #hasNews = false;
   #knock = Promise.withResolvers<undefined>();
@@ -83,6 +85,12 @@ export class JournalDrainer {
   notice(): void {
     this.#hasNews = true;
     if (this.#backoff.waitingMs === undefined) this.#start();
+  }
+
+  /** Entries were put back to their places in the queue: what was fetched and not begun is fetched anew. */
+  reconsider(): void {
+    this.#epoch += 1;
+    this.#ready = new Map();
   }
 
   /** Takes nothing more. Resolves when what was under way has ended. */
@@ -155,9 +163,11 @@ export class JournalDrainer {
   /** @returns whether there was anything */
   async #fetch(): Promise<boolean> {
     if (this.#ready.size > 0 || this.#busy.size >= this.#places()) return false;
+    const epoch = this.#epoch;
     try {
       const limit = this.#isProbing() ? 1 : pageSize;
       const entries = await this.#options.journal.next(limit, [...this.#busy.keys()]);
+      if (epoch !== this.#epoch) return true;
       for (const entry of entries) {
         const queue = this.#ready.get(entry.stream) ?? [];
         queue.push(entry);
@@ -182,8 +192,10 @@ export class JournalDrainer {
   }
 
   async #drainStream(entries: readonly SealedEntry[]): Promise<void> {
+    const epoch = this.#epoch;
     for (const entry of entries) {
-      while (!(await this.#isDone(entry))) if (this.#mustStop()) return;
+      while (!(await this.#isDone(entry))) if (this.#mustStop() || epoch !== this.#epoch) return;
+      if (epoch !== this.#epoch) return;
     }
   }
 

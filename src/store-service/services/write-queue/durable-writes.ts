@@ -13,7 +13,8 @@ import type { StoreWrite } from '../../models/store-write.js';
 import { type IdempotencyKey, operationKey } from '../../repositories/idempotency-repository.js';
 import type { StoreCommands } from '../store-commands.js';
 import type { QueuedWrite } from './queued-write.js';
-import { QueuedWritesAheadError, type WriteQueue } from './write-queue.js';
+import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
+import type { WriteQueue } from './write-queue.js';
 import { toCommitPosition } from './write-replay.js';
 
 /** Who asks for a write, and what for while the database is away. */

@@ -1,4 +1,3 @@
-import { DependencyUnavailableError } from '../../../shared/errors/app-error.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
 import type { CommitPosition, SealedEntry } from '../../../shared/resilience/journal/journal-entry.js';
@@ -9,6 +8,7 @@ import type { Operation, OperationResult } from '../../models/operation.js';
 import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { CommitKeeper } from './commit-keeper.js';
+import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 import { claimKeyOf, parseQueuedWrite, type QueuedWrite, toNewEntry, toOperation } from './queued-write.js';
 
 export interface WriteQueueParts {
@@ -22,15 +22,6 @@ export interface WriteQueueParts {
 export interface Acceptance {
   readonly operation: Operation;
   readonly isReplay: boolean;
-}
-
-/** Older writes to the same store are still in the queue: a new one must not overtake them. */
-export class QueuedWritesAheadError extends DependencyUnavailableError {
-  constructor() {
-    super('queued_writes_ahead', 'Older writes to this store still wait to be carried out', {
-      retryAfterMs: 1_000,
-    });
-  }
 }
 
 /** Writes that were accepted and wait for the database; what is durable about them is the journal's. */
@@ -64,7 +55,7 @@ export class WriteQueue {
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
     const { journal, keeper } = this.#parts;
     await journal.retain(toNewEntry(queued), { outcome, position });
-    keeper.notice();
+    keeper.notice(position);
   }
 
   /**

@@ -13,6 +13,8 @@ import { operationKey } from '../../repositories/idempotency-repository.js';
 import { insertOperation } from '../../repositories/operation-repository.js';
 import type { Outcome } from '../idempotent-runner.js';
 import type { StoreCommands } from '../store-commands.js';
+import type { CommitKeeper } from './commit-keeper.js';
+import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 import { finishedOperation, parseQueuedWrite } from './queued-write.js';
 
 /** Says whether a caller may still do what was asked for a while ago. */
@@ -28,6 +30,7 @@ export interface WriteReplayDependencies {
   readonly commands: Pick<StoreCommands, 'carryOutUnseen'>;
   readonly database: Database;
   readonly authority: Authority;
+  readonly keeper: Pick<CommitKeeper, 'epoch' | 'settled'>;
   readonly replication: () => ReplicationStatus;
   readonly clock: Clock;
 }
@@ -48,11 +51,18 @@ export class WriteReplay {
 
   /** See `ApplyEntry`. */
   async apply(entry: SealedEntry, payload: string, signal: AbortSignal): Promise<ApplyResult> {
-    const { authority } = this.#parts;
+    const { authority, keeper } = this.#parts;
+    const { epoch } = keeper;
+    await keeper.settled();
     const queued = parseQueuedWrite(entry.id, payload);
     try {
       await authority.confirm(queued.principal, 'operator');
-      return await this.#carryOut(entry, queued, signal);
+      const enter = async (): Promise<void> => {
+        await keeper.settled();
+        // older writes may have come back to the queue, after a failover that undid them
+        if (keeper.epoch !== epoch) throw new QueuedWritesAheadError();
+      };
+      return await this.#carryOut(entry, queued, enter, signal);
     } catch (error) {
       if (!(error instanceof AppError) || isUnavailable(error)) throw error;
       await this.#recordRefusal(entry, error, signal);
@@ -63,6 +73,7 @@ export class WriteReplay {
   async #carryOut(
     entry: SealedEntry,
     { write, principal, requestId, idempotencyKey, madeAt }: ReturnType<typeof parseQueuedWrite>,
+    enter: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<ApplyResult> {
     const commit = new CommitWitness();
@@ -74,6 +85,7 @@ export class WriteReplay {
       idempotencyKey: idempotencyKey ?? operationKey(entry.id),
       waitMs,
       signal,
+      enter,
       record: (tx, made) => this.#record(tx, entry, made),
     });
     const position = this.#unsafePosition(commit.position);
