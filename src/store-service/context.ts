@@ -153,7 +153,9 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   const app = createApp({
     http: config.http,
     authenticator,
-    queries: new StoreQueries(database, contacts, new Signer(signingKey, 'page cursors')),
+    queries: new StoreQueries(database, contacts, new Signer(signingKey, 'page cursors'), (id) =>
+      durable.queue.awaitRestored(id, config.database.failoverWaitMs),
+    ),
     writes: durable.writes,
     operations: new OperationQueries(database, durable.queue),
     fingerprints: new Signer(signingKey, 'request fingerprints'),

@@ -91,6 +91,15 @@ export class WriteQueue {
     return isFree() || this.#awaitEvent(isFree, waitMs, signal);
   }
 
+  /**
+   * Waits until a store shows again what a failover took from it. While the queue cannot be worked off nobody waits: what
+   * is shown then is marked as old by whoever shows it.
+   */
+  async awaitRestored(storeId: string, waitMs: number): Promise<void> {
+    await this.#parts.keeper.settled();
+    if (this.isMoving) await this.awaitTurn(storeId, waitMs);
+  }
+
   /** Whether the queue is being worked off, rather than waiting for the database. */
   get isMoving(): boolean {
     return this.#parts.drainer.state.name === 'draining';
