@@ -87,9 +87,8 @@ class ConnectionTransaction implements Transaction {
     const name = `savepoint_${this.#savepoints}`;
     await this.query(`SAVEPOINT ${name}`);
     try {
-      const result = await work();
-      await this.query(`RELEASE SAVEPOINT ${name}`);
-      return result;
+      // it is not released: it ends with the transaction, and a round trip is saved
+      return await work();
     } catch (error) {
       await this.#undoTo(name);
       throw error;
