@@ -86,6 +86,8 @@ export class Connection implements Queryable {
     signal?: AbortSignal,
   ): Promise<Connection> {
     const client = new pg.Client({
+      // what does not need the answer to what was sent before is sent at once; one transaction has it at a time
+      pipeline: true,
       host,
       port,
       database,
