@@ -102,7 +102,7 @@ describe('the configuration', () => {
       journal: {
         folder: '.data/journal',
         limits: { maxEntries: 50_000, maxBytes: 64 * 1024 * 1024, maxAgeMs: 24 * 60 * 60 * 1000 },
-        drainConcurrency: 4,
+        drainConcurrency: 8,
       },
       cache: { maxBytes: 64 * 1024 * 1024, maxAgeMs: 15 * 60 * 1000 },
       vault: {

@@ -132,7 +132,7 @@ export const environmentSchema = Joi.object<Environment>({
     .integer()
     .min(1)
     .max(100)
-    .default(4)
+    .default(8)
     .description('Queued writes that are carried out at a time, each on a connection'),
   CACHE_MAX_BYTES: Joi.number()
     .integer()

@@ -553,3 +553,63 @@ describe('a new timeline', () => {
     await expect(bench.journal.confirm({ timeline: 2, lsn: 100 })).resolves.toBe(2);
   });
 });
+
+describe('entries that are put back to their places', () => {
+  it('are applied before those that were fetched meanwhile', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    const started = Promise.withResolvers<undefined>();
+    const bench = await benchWith(
+      [
+        ['undone', 'store'],
+        ['blocker', 'other'],
+        ['builds on it', 'store'],
+      ],
+      async ({ id }) => {
+        if (id === 'blocker') {
+          started.resolve(undefined);
+          await gate.promise;
+        }
+        return done;
+      },
+      { concurrency: 1 },
+    );
+    await bench.journal.markApplied('undone', null, { timeline: 1, lsn: 1 });
+    const emptied = bench.event('emptied');
+    bench.drainer.wake();
+    await started.promise;
+    await bench.journal.redrive(() => true);
+    bench.drainer.reconsider();
+    gate.resolve(undefined);
+    await emptied;
+    expect(bench.calls).toEqual(['blocker', 'undone', 'builds on it']);
+  });
+
+  it('are fetched anew when they come while others are being fetched', async () => {
+    let fetches = 0;
+    let onFirstFetch = (): void => undefined;
+    const bench = await benchWith(
+      [['a', 'store']],
+      () => Promise.resolve(done),
+      {},
+      (journal) => ({
+        next: async (...query) => {
+          const entries = await journal.next(...query);
+          fetches += 1;
+          if (fetches === 1) onFirstFetch();
+          return entries;
+        },
+        payloadOf: (entry) => journal.payloadOf(entry),
+        markApplied: (...marks) => journal.markApplied(...marks),
+        markRefused: (...marks) => journal.markRefused(...marks),
+        recordAttempt: (id) => journal.recordAttempt(id),
+        park: (...marks) => journal.park(...marks),
+      }),
+    );
+    onFirstFetch = () => {
+      bench.drainer.reconsider();
+    };
+    await drain(bench);
+    expect(bench.calls).toEqual(['a']);
+    expect(fetches).toBeGreaterThanOrEqual(2);
+  });
+});
