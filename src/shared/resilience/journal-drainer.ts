@@ -1,3 +1,4 @@
+import { ConflictError } from '../errors/app-error.js';
 import { EventHub } from './event-hub.js';
 import { DrainBackoff } from './journal/drain-backoff.js';
 import type { DrainerOptions, DrainEvent, DrainState } from './journal/drain-options.js';
@@ -12,6 +13,8 @@ const defaultBackoff = { baseMs: 200, maxMs: 30_000 };
 const pageSize = 64;
 /** What an aborted `apply` gets to come to its end. */
 const abortGraceMs = 500;
+/** About as long as an attempt takes that waits for a database that is away. */
+const busyRetryMs = 2_000;
 
 interface Stop {
   readonly error: unknown;
@@ -41,6 +44,12 @@ export class JournalDrainer {
   readonly #abort = new AbortController();
   readonly #busy = new Map<string, Promise<void>>();
   readonly #inFlight = new Set<SealedEntry>();
+  /** What is being taken out of the queue; resolves when that is decided. */
+  readonly #withheld = new Map<string, Promise<void>>();
+  /** How often something was taken out: what was read from the journal before the last time is read again. */
+  #removals = 0;
+  /** `#removals` when `#ready` was read. */
+  #readAt = 0;
   #ready = new Map<string, SealedEntry[]>();
   #run: Promise<void> | undefined;
   #isWoken = false;
@@ -96,6 +105,27 @@ export class JournalDrainer {
   resume(): void {
     this.#isPaused = false;
     this.wake();
+  }
+
+  /**
+   * Keeps an entry from being applied while `remove` takes it out of the queue, and afterwards unless `remove` throws.
+   * @param remove resolves to the entry
+   * @throws {ConflictError} `journal_entry_busy` if it is being applied: what comes of that cannot be stopped any more
+   */
+  async withhold(id: string, remove: () => Promise<SealedEntry>): Promise<void> {
+    const isInFlight = [...this.#inFlight].some((entry) => entry.id === id);
+    if (isInFlight || this.#withheld.has(id)) throw busyError(id);
+    const decided = Promise.withResolvers<undefined>();
+    this.#withheld.set(id, decided.promise);
+    try {
+      const entry = await remove();
+      this.events.publish({ type: 'dropped', entry });
+    } finally {
+      this.#withheld.delete(id);
+      // also when it failed: nobody knows what is in the journal then
+      this.#removals += 1;
+      decided.resolve(undefined);
+    }
   }
 
   /**
@@ -157,6 +187,7 @@ export class JournalDrainer {
     if (this.#ready.size > 0 || this.#busy.size >= this.#places()) return false;
     try {
       const limit = this.#isProbing() ? 1 : pageSize;
+      this.#readAt = this.#removals;
       const entries = await this.#options.journal.next(limit, [...this.#busy.keys()]);
       for (const entry of entries) {
         const queue = this.#ready.get(entry.stream) ?? [];
@@ -182,15 +213,19 @@ export class JournalDrainer {
   }
 
   async #drainStream(entries: readonly SealedEntry[]): Promise<void> {
+    const readAt = this.#readAt;
     for (const entry of entries) {
-      while (!(await this.#isDone(entry))) if (this.#mustStop()) return;
+      while (!(await this.#isDone(entry, readAt))) if (this.#mustStop() || readAt !== this.#removals) return;
     }
   }
 
   /** @returns whether the entry has left the queue */
-  async #isDone(entry: SealedEntry): Promise<boolean> {
+  async #isDone(entry: SealedEntry, readAt: number): Promise<boolean> {
     await this.#waitUnless(this.#pace.takeMs());
     if (this.#mustStop()) return false;
+    const withheld = this.#withheld.get(entry.id);
+    if (withheld) await withheld;
+    if (readAt !== this.#removals) return false;
     this.#inFlight.add(entry);
     const result = await this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned);
     this.#inFlight.delete(entry);
@@ -256,4 +291,10 @@ export class JournalDrainer {
   #mustStop(): boolean {
     return this.#stop !== undefined || this.#isHalted();
   }
+}
+
+function busyError(id: string): ConflictError {
+  return new ConflictError('journal_entry_busy', `The journal's entry ${id} is being carried out just now`, {
+    retryAfterMs: busyRetryMs,
+  });
 }
