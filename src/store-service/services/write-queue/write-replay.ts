@@ -13,7 +13,10 @@ import { operationKey } from '../../repositories/idempotency-repository.js';
 import { insertOperation } from '../../repositories/operation-repository.js';
 import type { Outcome } from '../idempotent-runner.js';
 import type { StoreCommands } from '../store-commands.js';
-import { finishedOperation, parseQueuedWrite } from './queued-write.js';
+import { insertOperatorAction } from '../../repositories/operator-action-repository.js';
+import type { RecordedAction } from '../../models/operator-action.js';
+import { parseContent } from './queued-content.js';
+import { finishedOperation, type QueuedWrite } from './queued-write.js';
 
 /** Says whether a caller may still do what was asked for a while ago. */
 export interface Authority {
@@ -37,7 +40,7 @@ const waitMs = 1_000;
 
 /**
  * Carries out writes from the journal, once each: everything is checked again, and the operation is recorded in the
- * transaction of the write itself, for every instance to see.
+ * transaction of the write itself, for every instance to see. What operators did is recorded, once each, too.
  */
 export class WriteReplay {
   readonly #parts: WriteReplayDependencies;
@@ -48,8 +51,17 @@ export class WriteReplay {
 
   /** See `ApplyEntry`. */
   async apply(entry: SealedEntry, payload: string, signal: AbortSignal): Promise<ApplyResult> {
+    const content = parseContent(entry.id, payload);
+    switch (content.type) {
+      case 'store-write':
+        return this.#replay(entry, content.queued, signal);
+      case 'operator-action':
+        return this.#recordAction(content.action, signal);
+    }
+  }
+
+  async #replay(entry: SealedEntry, queued: QueuedWrite, signal: AbortSignal): Promise<ApplyResult> {
     const { authority } = this.#parts;
-    const queued = parseQueuedWrite(entry.id, payload);
     try {
       await authority.confirm(queued.principal, 'operator');
       return await this.#carryOut(entry, queued, signal);
@@ -62,7 +74,7 @@ export class WriteReplay {
 
   async #carryOut(
     entry: SealedEntry,
-    { write, principal, requestId, idempotencyKey, madeAt }: ReturnType<typeof parseQueuedWrite>,
+    { write, principal, requestId, idempotencyKey, madeAt }: QueuedWrite,
     signal: AbortSignal,
   ): Promise<ApplyResult> {
     const commit = new CommitWitness();
@@ -76,6 +88,22 @@ export class WriteReplay {
       signal,
       record: (tx, made) => this.#record(tx, entry, made),
     });
+    return this.#applied(outcome, commit);
+  }
+
+  /** It was done already: nothing is left to check. */
+  async #recordAction(action: RecordedAction, signal: AbortSignal): Promise<ApplyResult> {
+    const commit = new CommitWitness();
+    await this.#parts.database.transaction((tx) => insertOperatorAction(tx, action), {
+      consistency: commit,
+      isIdempotent: true,
+      waitMs,
+      signal,
+    });
+    return this.#applied(null, commit);
+  }
+
+  #applied(outcome: unknown, commit: CommitWitness): ApplyResult {
     const position = this.#unsafePosition(commit.position);
     return { kind: 'applied', outcome, ...(position && { position }) };
   }
