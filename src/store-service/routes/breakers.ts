@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
 import type { BreakerControl } from '../services/breaker-control.js';
 import { bodyProblems } from './contract-parts.js';
-import { operatorRequest, reasonSchema } from './operator-request.js';
+import { operatorRequest, reasonSchema, recordProblems } from './operator-request.js';
 import { assertNoParameters } from './query.js';
 
 const name: ParameterContract = {
@@ -29,7 +29,7 @@ function changeContract(
     description: perProcess,
     parameters: [name],
     responses: { 200: { description, content: breaker } },
-    problems: ['breaker_not_found', ...bodyProblems],
+    problems: ['breaker_not_found', ...bodyProblems, ...recordProblems],
   };
 }
 

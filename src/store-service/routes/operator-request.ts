@@ -12,6 +12,9 @@ export const reasonSchema = Joi.object<{ reason: string }>({
   reason: plainText({ max: 500 }).required().description('Why, for those who read the record'),
 });
 
+/** What can go wrong when it is recorded who asks; without that nothing is done. */
+export const recordProblems = ['journal_unavailable', 'journal_full'] as const;
+
 /**
  * Who asks for something to be done, and why.
  * @throws {ValidationError} if no good reason is given
