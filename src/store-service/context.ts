@@ -165,7 +165,9 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   const app = createApp({
     http: config.http,
     authenticator,
-    queries: new StoreQueries(database, contacts, cursorSigner),
+    queries: new StoreQueries(database, contacts, cursorSigner, (id) =>
+      durable.queue.awaitRestored(id, config.database.failoverWaitMs),
+    ),
     writes: durable.writes,
     operations: new OperationQueries(database, durable.queue),
     fingerprints: new Signer(signingKey, 'request fingerprints'),

@@ -59,25 +59,16 @@ export async function openWriteQueue(
   });
   releasers.add('The write journal', () => journal.close(journalGraceMs));
 
-  const replay = new WriteReplay({ commands, database, authority, replication, clock });
-  const drainer = new JournalDrainer({
-    journal,
-    apply: (entry, payload, signal) => replay.apply(entry, payload, signal),
-    clock,
-    concurrency: config.drainConcurrency,
-  });
-  releasers.add('The drain of the write journal', () => drainer.close(drainGraceMs));
-  drainer.events.subscribe(logDrainEvents(logger));
-  drainer.events.subscribe(measureDrainEvents(metrics));
-  releasers.add('The report of the write journal', reportJournal(journal, logger, metrics, clock));
-
-  releasers.add('The housekeeping of the write journal', forgetSettled(journal, logger, clock));
-
   const keeper = new CommitKeeper({
     journal,
     replication,
     clock,
+    onRedrive: () => {
+      drainer.reconsider();
+    },
     onRedriven: (count) => {
+      drainer.reconsider();
+      if (count === 0) return;
       logger.warn('Writes that a failover may have undone are carried out again', { count });
       metrics.count('journal_redriven_total', {}, count);
       drainer.wake();
@@ -89,6 +80,22 @@ export async function openWriteQueue(
   releasers.add('The watch over replication', () => {
     keeper.stop();
   });
+  const replay = new WriteReplay({ commands, database, authority, keeper, replication, clock });
+  const drainer = new JournalDrainer({
+    journal,
+    apply: (entry, payload, signal) => replay.apply(entry, payload, signal),
+    clock,
+    concurrency: config.drainConcurrency,
+  });
+  releasers.add('The drain of the write journal', () => drainer.close(drainGraceMs));
+  drainer.events.subscribe((event) => {
+    if (event.type === 'applied' && event.position) keeper.notice(event.position);
+  });
+  drainer.events.subscribe(logDrainEvents(logger));
+  drainer.events.subscribe(measureDrainEvents(metrics));
+  releasers.add('The report of the write journal', reportJournal(journal, logger, metrics, clock));
+  releasers.add('The housekeeping of the write journal', forgetSettled(journal, logger, clock));
+
   const follow = (): void => {
     keeper.learn();
     if (database.status().cluster.kind === 'healthy') drainer.wake();

@@ -9,7 +9,7 @@ import { JournalProcess } from '../helpers/journal-process.js';
 import { journalOptions, JournalWorkshop, sampleEntry } from '../helpers/journal-samples.js';
 
 const seed = Number(process.env['JOURNAL_SEED'] ?? Date.now() % 1_000_000);
-const rounds = Number(process.env['JOURNAL_KILLS'] ?? 12);
+const rounds = Number(process.env['JOURNAL_KILLS'] ?? 4);
 const workshop = new JournalWorkshop();
 
 afterEach(() => workshop.cleanUp());
@@ -101,7 +101,7 @@ describe('kill -9', () => {
     const random = randomOf(seed + 1);
     const folder = await workshop.folder();
     const journal = await workshop.openInline(journalOptions(folder));
-    const ids = Array.from({ length: 3_000 }, (_, index) => `r/${index % 40}/${Math.floor(index / 40) + 1}`);
+    const ids = Array.from({ length: 1_500 }, (_, index) => `r/${index % 40}/${Math.floor(index / 40) + 1}`);
     await Promise.all(
       Array.from({ length: 10 }, async (_, batch) => {
         for (const id of ids.filter((__, index) => Math.floor((index % 40) / 4) === batch)) {

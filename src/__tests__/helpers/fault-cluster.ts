@@ -1,12 +1,14 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { databaseForVault } from '../../dev/database-logins.js';
 import { withClient } from '../../dev/postgres/admin-client.js';
 import { DATABASE } from '../../dev/postgres/cluster-bootstrap.js';
 import { readState } from '../../dev/postgres/cluster-survey.js';
 import { PostgresCluster } from '../../dev/postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from '../../dev/postgres/postgres-runtime.js';
 import type { PostgresServer } from '../../dev/postgres/postgres-server.js';
+import type { VaultDatabase } from '../../dev/vault/provision-database.js';
 import { migrate } from '../../store-service/migrate.js';
 
 /** A primary and a replica of a suite's own, to be broken and mended. */
@@ -56,6 +58,27 @@ export class FaultCluster {
 
   get appUser(): string {
     return this.#cluster.credentials.app.user;
+  }
+
+  /** What must be seen nowhere, by the name of its login. */
+  get passwords(): Readonly<Record<string, string>> {
+    const { superuser, owner, app, replication } = this.#cluster.credentials;
+    return {
+      [`password of ${superuser.user}`]: superuser.password,
+      [`password of ${owner.user}`]: owner.password,
+      [`password of ${app.user}`]: app.password,
+      [`password of ${replication.user}`]: replication.password,
+    };
+  }
+
+  /** The database as Vault reaches it to make logins, at the node that is the primary now. */
+  forVault(): VaultDatabase {
+    return databaseForVault(this.#cluster);
+  }
+
+  /** Has the replica stream through `port`, where a proxy may stand; until it is cloned again. */
+  async routeReplication(port: number): Promise<void> {
+    await this.replica.follow({ ...this.#cluster.credentials.replication, port });
   }
 
   /** Runs one statement as superuser in the platform's database. */

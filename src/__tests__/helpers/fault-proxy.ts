@@ -36,7 +36,8 @@ export class FaultProxy {
 
   private constructor(targetPort: () => number) {
     this.#targetPort = targetPort;
-    this.#server = createServer((client) => {
+    // pieces of what was sent in one go must not wait for each other's acknowledgement
+    this.#server = createServer({ noDelay: true }, (client) => {
       this.#relay(client);
     });
   }
@@ -109,7 +110,7 @@ export class FaultProxy {
 
   #relay(client: Socket): void {
     this.accepted += 1;
-    const upstream = connect(this.#targetPort(), '127.0.0.1');
+    const upstream = connect({ port: this.#targetPort(), host: '127.0.0.1', noDelay: true });
     const relay: Relay = { client, upstream, isReplyDropped: false };
     this.#relays.add(relay);
     for (const [socket, other] of [

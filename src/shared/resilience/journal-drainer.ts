@@ -46,12 +46,10 @@ export class JournalDrainer {
   readonly #inFlight = new Set<SealedEntry>();
   /** What is being taken out of the queue; resolves when that is decided. */
   readonly #withheld = new Map<string, Promise<void>>();
-  /** How often something was taken out: what was read from the journal before the last time is read again. */
-  #removals = 0;
-  /** `#removals` when `#ready` was read. */
-  #readAt = 0;
   #ready = new Map<string, SealedEntry[]>();
   #run: Promise<void> | undefined;
+  /** Goes up when entries were put back to their places or taken out, which what was fetched before does not know. */
+  #epoch = 0;
   #isWoken = false;
   #hasNews = false;
   #knock = Promise.withResolvers<undefined>();
@@ -94,6 +92,12 @@ export class JournalDrainer {
     if (this.#backoff.waitingMs === undefined) this.#start();
   }
 
+  /** Entries were put back to their places in the queue, or taken out: what was fetched and not begun is fetched anew. */
+  reconsider(): void {
+    this.#epoch += 1;
+    this.#ready = new Map();
+  }
+
   /** Takes nothing more. Resolves when what was under way has ended. */
   async pause(): Promise<void> {
     this.#isPaused = true;
@@ -123,7 +127,7 @@ export class JournalDrainer {
     } finally {
       this.#withheld.delete(id);
       // also when it failed: nobody knows what is in the journal then
-      this.#removals += 1;
+      this.reconsider();
       decided.resolve(undefined);
     }
   }
@@ -185,10 +189,11 @@ export class JournalDrainer {
   /** @returns whether there was anything */
   async #fetch(): Promise<boolean> {
     if (this.#ready.size > 0 || this.#busy.size >= this.#places()) return false;
+    const epoch = this.#epoch;
     try {
       const limit = this.#isProbing() ? 1 : pageSize;
-      this.#readAt = this.#removals;
       const entries = await this.#options.journal.next(limit, [...this.#busy.keys()]);
+      if (epoch !== this.#epoch) return true;
       for (const entry of entries) {
         const queue = this.#ready.get(entry.stream) ?? [];
         queue.push(entry);
@@ -213,19 +218,20 @@ export class JournalDrainer {
   }
 
   async #drainStream(entries: readonly SealedEntry[]): Promise<void> {
-    const readAt = this.#readAt;
+    const epoch = this.#epoch;
     for (const entry of entries) {
-      while (!(await this.#isDone(entry, readAt))) if (this.#mustStop() || readAt !== this.#removals) return;
+      while (!(await this.#isDone(entry, epoch))) if (this.#mustStop() || epoch !== this.#epoch) return;
+      if (epoch !== this.#epoch) return;
     }
   }
 
   /** @returns whether the entry has left the queue */
-  async #isDone(entry: SealedEntry, readAt: number): Promise<boolean> {
+  async #isDone(entry: SealedEntry, epoch: number): Promise<boolean> {
     await this.#waitUnless(this.#pace.takeMs());
     if (this.#mustStop()) return false;
     const withheld = this.#withheld.get(entry.id);
     if (withheld) await withheld;
-    if (readAt !== this.#removals) return false;
+    if (epoch !== this.#epoch) return false;
     this.#inFlight.add(entry);
     const result = await this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned);
     this.#inFlight.delete(entry);

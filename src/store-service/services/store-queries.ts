@@ -32,12 +32,20 @@ export class StoreNotFoundError extends NotFoundError {
 export class StoreQueries {
   readonly #database: Database;
   readonly #contacts: ContactSeal;
+  readonly #awaitRestored: (storeId: string) => Promise<void>;
   readonly #storeCursors: PageCursor<StorePosition>;
   readonly #historyCursors: PageCursor<number>;
 
-  constructor(database: Database, contacts: ContactSeal, cursorSigner: Signer) {
+  /** @param awaitRestored waits until a store shows again what a failover took from it, for a bounded time */
+  constructor(
+    database: Database,
+    contacts: ContactSeal,
+    cursorSigner: Signer,
+    awaitRestored: (storeId: string) => Promise<void>,
+  ) {
     this.#database = database;
     this.#contacts = contacts;
+    this.#awaitRestored = awaitRestored;
     this.#storeCursors = new PageCursor(cursorSigner);
     this.#historyCursors = new PageCursor(cursorSigner);
   }
@@ -47,6 +55,7 @@ export class StoreQueries {
    * @throws {StoreNotFoundError}
    */
   async get(id: string, principal: Principal, options: QueryOptions): Promise<Store> {
+    await this.#awaitRestored(id);
     const store = await this.#database.read((db) => findStore(db, id), options);
     if (!store) throw new StoreNotFoundError(id);
     if (hasRole(principal, 'operator')) return this.#contacts.open(store);

@@ -51,7 +51,14 @@ export type DrainState =
   | { readonly name: 'closed' };
 
 export type DrainEvent =
-  | { readonly type: 'applied' | 'refused'; readonly entry: SealedEntry; readonly durationMs: number }
+  | {
+      readonly type: 'applied';
+      readonly entry: SealedEntry;
+      readonly durationMs: number;
+      /** As in `ApplyResult`. */
+      readonly position: CommitPosition | undefined;
+    }
+  | { readonly type: 'refused'; readonly entry: SealedEntry; readonly durationMs: number }
   | {
       readonly type: 'attempt_failed';
       readonly entry: SealedEntry;

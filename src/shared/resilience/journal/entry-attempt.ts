@@ -41,7 +41,12 @@ export class EntryAttempt {
     return this.#note(entry, async () => {
       if (result.kind === 'applied') await journal.markApplied(entry.id, result.outcome, result.position);
       else await journal.markRefused(entry.id, result.error);
-      this.#events.publish({ type: result.kind, entry, durationMs: clock.monotonicMs() - startedMs });
+      const durationMs = clock.monotonicMs() - startedMs;
+      this.#events.publish(
+        result.kind === 'applied'
+          ? { type: 'applied', entry, durationMs, position: result.position }
+          : { type: 'refused', entry, durationMs },
+      );
       return { kind: 'settled' };
     });
   }

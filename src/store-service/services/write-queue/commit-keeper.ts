@@ -8,7 +8,9 @@ export interface CommitKeeperOptions {
   readonly journal: Pick<WriteJournal, 'confirm' | 'redrive' | 'stats'>;
   readonly replication: () => ReplicationStatus;
   readonly clock: TimerClock;
-  /** Told how many writes a failover may have undone. */
+  /** Told at once that entries are about to be put back to their places in the queue. */
+  readonly onRedrive: () => void;
+  /** Told that they are there, and how many they were. */
   readonly onRedriven: (count: number) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -23,9 +25,10 @@ const confirmIntervalMs = 1_000;
 export class CommitKeeper {
   readonly #options: CommitKeeperOptions;
   #timeline = 0;
-  /** While what a failover may have undone is still being queued. */
+  /** Redrives that were found to be needed, and those that are done. */
+  #wanted = 0;
+  #done = 0;
   #redriving: Promise<void> | undefined;
-  #isRedriveDue = false;
   /** What lies behind it is known to be confirmed. */
   #confirmedLsn = -1;
   #mayHoldMore = true;
@@ -37,19 +40,24 @@ export class CommitKeeper {
     this.#schedule();
   }
 
+  /** Goes up with every redrive. Whoever begins with one value and meets another has to look at the queue again. */
+  get epoch(): number {
+    return this.#wanted;
+  }
+
   /** Looks at what replication says now. To be called, without delay, whenever the cluster has a new state. */
   learn(): void {
     const status = this.#options.replication();
     if (status.kind === 'unknown' || status.timeline <= this.#timeline) return;
     this.#timeline = status.timeline;
     this.#confirmedLsn = -1;
-    this.#isRedriveDue = true;
-    this.#redrive();
+    this.#want();
   }
 
-  /** Something was committed that is not confirmed. */
-  notice(): void {
+  /** Something was committed that is not confirmed; perhaps on a primary that had been replaced by then. */
+  notice(position: CommitPosition): void {
     this.#mayHoldMore = true;
+    if (position.timeline < this.#timeline) this.#want();
   }
 
   /** Resolves when everything that the last failover may have undone is in the queue again, if the disk allows. */
@@ -62,6 +70,12 @@ export class CommitKeeper {
     this.#cancelTimer();
   }
 
+  #want(): void {
+    this.#wanted += 1;
+    this.#options.onRedrive();
+    this.#redrive();
+  }
+
   #redrive(): void {
     this.#redriving ??= this.#queueUndone().finally(() => {
       this.#redriving = undefined;
@@ -70,16 +84,16 @@ export class CommitKeeper {
 
   async #queueUndone(): Promise<void> {
     const { journal, onRedriven, onFailure } = this.#options;
-    while (this.#isRedriveDue) {
-      const timeline = this.#timeline;
+    while (this.#done !== this.#wanted) {
+      const [wanted, timeline] = [this.#wanted, this.#timeline];
       try {
         const count = await journal.redrive(
           (entry) => entry.state === 'applied' && (entry.position?.timeline ?? 0) < timeline,
         );
-        this.#isRedriveDue = timeline !== this.#timeline;
-        if (count > 0) onRedriven(count);
+        this.#done = wanted;
+        onRedriven(count);
       } catch (error) {
-        // it stays due, and nothing is confirmed before
+        // it stays wanted, and nothing is confirmed before
         onFailure(error);
         return;
       }
@@ -96,10 +110,10 @@ export class CommitKeeper {
 
   async #look(): Promise<void> {
     this.learn();
-    if (this.#isRedriveDue) this.#redrive();
+    if (this.#done !== this.#wanted) this.#redrive();
     await this.#redriving;
     const upTo = this.#safePosition();
-    if (this.#isRedriveDue || !upTo || !this.#mayHoldMore || upTo.lsn <= this.#confirmedLsn) return;
+    if (this.#done !== this.#wanted || !upTo || !this.#mayHoldMore || upTo.lsn <= this.#confirmedLsn) return;
     const { journal, onFailure } = this.#options;
     try {
       this.#mayHoldMore = false;

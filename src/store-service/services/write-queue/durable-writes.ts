@@ -11,7 +11,8 @@ import { type IdempotencyKey, operationKey } from '../../repositories/idempotenc
 import type { StoreCommands } from '../store-commands.js';
 import { isDatabaseAway } from './database-away.js';
 import type { QueuedWrite } from './queued-write.js';
-import { QueuedWritesAheadError, type WriteQueue } from './write-queue.js';
+import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
+import type { WriteQueue } from './write-queue.js';
 import { toCommitPosition } from './write-replay.js';
 
 /** Who asks for a write, and what for while the database is away. */

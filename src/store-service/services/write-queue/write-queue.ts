@@ -1,4 +1,3 @@
-import { DependencyUnavailableError } from '../../../shared/errors/app-error.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
 import type { CommitPosition, SealedEntry } from '../../../shared/resilience/journal/journal-entry.js';
@@ -12,6 +11,7 @@ import type { CommitKeeper } from './commit-keeper.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
 import { claimKeyOf, type QueuedWrite, toOperation } from './queued-write.js';
+import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 
 export interface WriteQueueParts {
   readonly journal: WriteJournal;
@@ -24,15 +24,6 @@ export interface WriteQueueParts {
 export interface Acceptance {
   readonly operation: Operation;
   readonly isReplay: boolean;
-}
-
-/** Older writes to the same store are still in the queue: a new one must not overtake them. */
-export class QueuedWritesAheadError extends DependencyUnavailableError {
-  constructor() {
-    super('queued_writes_ahead', 'Older writes to this store still wait to be carried out', {
-      retryAfterMs: 1_000,
-    });
-  }
 }
 
 /** Writes that were accepted and wait for the database; what is durable about them is the journal's. */
@@ -73,7 +64,7 @@ export class WriteQueue {
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
     const { journal, keeper } = this.#parts;
     await journal.retain(toNewEntry({ type: 'store-write', queued }), { outcome, position });
-    keeper.notice();
+    keeper.notice(position);
   }
 
   /**
@@ -108,6 +99,15 @@ export class WriteQueue {
   async awaitTurn(storeId: string, waitMs: number, signal?: AbortSignal): Promise<boolean> {
     const isFree = (): boolean => !this.#parts.journal.hasQueued(storeId);
     return isFree() || this.#awaitEvent(isFree, waitMs, signal);
+  }
+
+  /**
+   * Waits until a store shows again what a failover took from it. While the queue cannot be worked off nobody waits: what
+   * is shown then is marked as old by whoever shows it.
+   */
+  async awaitRestored(storeId: string, waitMs: number): Promise<void> {
+    await this.#parts.keeper.settled();
+    if (this.isMoving) await this.awaitTurn(storeId, waitMs);
   }
 
   /** Whether the queue is being worked off, rather than waiting for the database. */

@@ -17,6 +17,8 @@ import { insertOperatorAction } from '../../repositories/operator-action-reposit
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent } from './queued-content.js';
 import { finishedOperation, type QueuedWrite } from './queued-write.js';
+import type { CommitKeeper } from './commit-keeper.js';
+import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 
 /** Says whether a caller may still do what was asked for a while ago. */
 export interface Authority {
@@ -31,6 +33,7 @@ export interface WriteReplayDependencies {
   readonly commands: Pick<StoreCommands, 'carryOutUnseen'>;
   readonly database: Database;
   readonly authority: Authority;
+  readonly keeper: Pick<CommitKeeper, 'epoch' | 'settled'>;
   readonly replication: () => ReplicationStatus;
   readonly clock: Clock;
 }
@@ -61,10 +64,17 @@ export class WriteReplay {
   }
 
   async #replay(entry: SealedEntry, queued: QueuedWrite, signal: AbortSignal): Promise<ApplyResult> {
-    const { authority } = this.#parts;
+    const { authority, keeper } = this.#parts;
+    const { epoch } = keeper;
+    await keeper.settled();
     try {
       await authority.confirm(queued.principal, 'operator');
-      return await this.#carryOut(entry, queued, signal);
+      const enter = async (): Promise<void> => {
+        await keeper.settled();
+        // older writes may have come back to the queue, after a failover that undid them
+        if (keeper.epoch !== epoch) throw new QueuedWritesAheadError();
+      };
+      return await this.#carryOut(entry, queued, enter, signal);
     } catch (error) {
       if (!(error instanceof AppError) || isUnavailable(error)) throw error;
       await this.#recordRefusal(entry, error, signal);
@@ -75,6 +85,7 @@ export class WriteReplay {
   async #carryOut(
     entry: SealedEntry,
     { write, principal, requestId, idempotencyKey, madeAt }: QueuedWrite,
+    enter: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<ApplyResult> {
     const commit = new CommitWitness();
@@ -86,6 +97,7 @@ export class WriteReplay {
       idempotencyKey: idempotencyKey ?? operationKey(entry.id),
       waitMs,
       signal,
+      enter,
       record: (tx, made) => this.#record(tx, entry, made),
     });
     return this.#applied(outcome, commit);

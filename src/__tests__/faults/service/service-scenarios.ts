@@ -1,0 +1,24 @@
+import { crashScenarios } from './crash-scenarios.js';
+import { diskScenarios } from './disk-scenarios.js';
+import { journalScenarios } from './journal-scenarios.js';
+import { outageScenarios } from './outage-scenarios.js';
+import { securityScenarios } from './security-scenarios.js';
+import type { ServiceScenario } from './service-scenario.js';
+import { soak } from './soak.js';
+import { stopAndPromoteScenarios, stopScenarios } from './stop-scenarios.js';
+import { throughputScenarios } from './throughput-scenarios.js';
+import { vaultScenarios } from './vault-scenarios.js';
+
+/** In the order in which they are run. */
+export const serviceScenarios: readonly ServiceScenario[] = [
+  ...stopScenarios,
+  ...stopAndPromoteScenarios,
+  ...crashScenarios,
+  ...outageScenarios,
+  ...journalScenarios,
+  ...diskScenarios,
+  ...vaultScenarios,
+  ...securityScenarios,
+  ...throughputScenarios,
+  soak,
+];
