@@ -82,6 +82,18 @@ function retryInMsOf(event: DrainEvent): number {
   return event.retryInMs;
 }
 
+/** A journal whose `next` is another. */
+function withNext(journal: WriteJournal, next: WriteJournal['next']): DrainableJournal {
+  return {
+    next,
+    payloadOf: (entry) => journal.payloadOf(entry),
+    markApplied: (...args) => journal.markApplied(...args),
+    markRefused: (...args) => journal.markRefused(...args),
+    recordAttempt: (id) => journal.recordAttempt(id),
+    park: (...args) => journal.park(...args),
+  };
+}
+
 /** Until `apply` was called so many times. */
 async function called({ calls }: Bench, times: number): Promise<void> {
   await turnsUntil(() => calls.length >= times);
@@ -416,6 +428,36 @@ describe('a poison entry', () => {
     gate.resolve(done);
     await emptied;
     expect(bench.events.map(({ type }) => type)).toEqual(['vanished', 'applied', 'emptied']);
+  });
+});
+
+describe('a drain that is told to reconsider', () => {
+  it.each(['before', 'after'] as const)('%s it has what it asked for applies all the same', async (when) => {
+    let isFirst = true;
+    const bench = await benchWith(
+      [['a', 's1']],
+      () => Promise.resolve(done),
+      {},
+      (journal) => {
+        const next: WriteJournal['next'] = async (...question) => {
+          const entries = await journal.next(...question);
+          const reconsider = (): void => {
+            bench.drainer.reconsider();
+          };
+          if (isFirst && when === 'before') reconsider();
+          // after the drain has taken in the answer, and before it goes on
+          if (isFirst && when === 'after')
+            queueMicrotask(() => {
+              queueMicrotask(reconsider);
+            });
+          isFirst = false;
+          return entries;
+        };
+        return withNext(journal, next);
+      },
+    );
+    await drain(bench);
+    expect(bench.calls).toEqual(['a']);
   });
 });
 
