@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { EnvironmentVariables } from '../shared/config/config.js';
+import { codeOf, messageOf } from '../shared/errors/error-code.js';
 import { UsageError } from './usage-error.js';
 
 /** Where the service is, and who asks it; neither comes from the service's own configuration. */
@@ -117,17 +118,8 @@ function isProblem(answer: unknown): answer is Problem {
   return typeof answer === 'object' && answer !== null && 'code' in answer && 'detail' in answer;
 }
 
-/** What fetch says is in its cause; of several addresses that were tried, in each of them. */
+/** What fetch failed at is in the cause of its error. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  const code = codeOf(error) ?? codeOf(cause);
-  if (code !== undefined) return code;
-  if (error.name === 'TimeoutError') return `no answer within ${timeoutMs / 1_000} s`;
-  return cause instanceof Error ? cause.message : error.message;
-}
-
-function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  const cause = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
+  return codeOf(cause) ?? codeOf(error) ?? messageOf(cause ?? error);
 }

@@ -219,7 +219,8 @@ describe('the way to the service', () => {
   it('is named when nobody is there, or somebody else', async () => {
     const key = { STORE_PLATFORM_KEY: tokenOf('admin') };
     const gone = await listen(() => undefined);
-    servers.pop()?.close();
+    const last = servers.pop();
+    if (last) await once(last.close(), 'close');
     expect(await cli(['list', '--url', gone], key)).toEqual({
       code: 1,
       stdout: '',
