@@ -25,15 +25,32 @@ const commitAndTell = `COMMIT; SELECT ${timelineOfPrimary} AS timeline, (pg_curr
  */
 const notReplicatedWarning = '01000';
 
-/** Commits, and believes nothing but the command tag. */
-export async function commit(connection: Connection): Promise<CommitResult> {
+/** A statement, and a value for each of its parameters. */
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/**
+ * Commits, and believes nothing but the command tag.
+ * @param before statements that are sent along: if one fails, Postgres answers the commit with a rollback
+ */
+export async function commit(
+  connection: Connection,
+  before: readonly Statement[] = [],
+): Promise<CommitResult> {
   if (connection.failure) {
     // it may have been given up here, with an error that is none of pg's: its class is what counts
     const { errorClass, error } = connection.failure;
     return { kind: 'rolled_back', error: new DatabaseUnavailableError(errorClass, error) };
   }
-  const { tags, warnings, rows, error, failure } = await connection.exchange(commitAndTell);
-  const [tag] = tags;
+  const earlier = before.map(({ text, values }) => connection.query(text, values));
+  const [outcomes, { tags, warnings, rows, error, failure }] = await Promise.all([
+    Promise.allSettled(earlier),
+    connection.exchange(commitAndTell),
+  ]);
+  const tag = tags.find((each) => each === 'COMMIT' || each === 'ROLLBACK');
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (tag === 'COMMIT') {
     if (warnings.includes(notReplicatedWarning)) {
       return {
@@ -48,7 +65,8 @@ export async function commit(connection: Connection): Promise<CommitResult> {
   if (tag !== undefined)
     return {
       kind: 'rolled_back',
-      error: new Error('The transaction was rolled back: a failed statement was overlooked'),
+      error:
+        failed?.reason ?? new Error('The transaction was rolled back: a failed statement was overlooked'),
     };
   if (failure) return { kind: 'unknown', reason: 'connection_lost', error };
   // a cancel may have come too late to stop it

@@ -5,6 +5,7 @@ import { translateConnectError, translateDatabaseError } from './database-error.
 import type { CredentialGeneration } from './credential-source.js';
 import type { NodeAddress } from './node-address.js';
 import type { Queryable, QueryResult } from './queryable.js';
+import { statementName } from './statement-name.js';
 
 /** How a server is to prove who it is. */
 export interface TlsSettings {
@@ -85,6 +86,8 @@ export class Connection implements Queryable {
     signal?: AbortSignal,
   ): Promise<Connection> {
     const client = new pg.Client({
+      // what does not need the answer to what was sent before is sent at once; one transaction has it at a time
+      pipeline: true,
       host,
       port,
       database,
@@ -120,7 +123,11 @@ export class Connection implements Queryable {
     values: readonly unknown[] = [],
   ): Promise<CommandResult<Row>> {
     try {
-      const { rows, rowCount, command } = await this.#client.query<Row>(text, [...values]);
+      const { rows, rowCount, command } = await this.#client.query<Row>({
+        text,
+        values: [...values],
+        ...(values.length > 0 && { name: statementName(text) }),
+      });
       return { rows, rowCount: rowCount ?? 0, command };
     } catch (error) {
       this.#noteError(error);

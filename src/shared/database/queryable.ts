@@ -19,6 +19,11 @@ export interface Queryable {
 
 /** A transaction in progress; unusable once it has ended. */
 export interface Transaction extends Queryable {
+  /**
+   * Has a statement run right before the commit, together with the commit: for changes whose result nobody needs.
+   * Statements that are run meanwhile do not see it. If it fails, the transaction does.
+   */
+  queryAtEnd(text: string, values: readonly unknown[]): void;
   /** Runs `work` so that its changes are undone, and only its, when it throws; the error is passed on. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
 }

@@ -1,4 +1,4 @@
-import { commit, type CommitResult } from './commit.js';
+import { commit, type CommitResult, type Statement } from './commit.js';
 import type { Connection } from './connection.js';
 import { classifyDatabaseError } from './error-class.js';
 import type { QueryResult, Transaction } from './queryable.js';
@@ -29,8 +29,9 @@ export async function runTransaction<T>(
   let value: T;
   try {
     value = await connection.interruptible(async () => {
-      await connection.query('BEGIN');
-      return work(transaction);
+      // the first statement need not wait for the answer to this one
+      const [, result] = await Promise.all([connection.query('BEGIN'), work(transaction)]);
+      return result;
     }, signal);
   } catch (error) {
     transaction.end();
@@ -38,7 +39,7 @@ export async function runTransaction<T>(
     return rolledBack(error);
   }
   transaction.end();
-  const result = await commit(connection);
+  const result = await commit(connection, transaction.statementsAtEnd);
   switch (result.kind) {
     case 'committed':
       return { ...result, value };
@@ -63,6 +64,7 @@ function isSerializationFailure(error: unknown): boolean {
 
 class ConnectionTransaction implements Transaction {
   hasSerializationFailure = false;
+  readonly statementsAtEnd: Statement[] = [];
   #hasEnded = false;
   #savepoints = 0;
   readonly #connection: Connection;
@@ -82,15 +84,22 @@ class ConnectionTransaction implements Transaction {
     }
   }
 
+  queryAtEnd(text: string, values: readonly unknown[]): void {
+    if (this.#hasEnded) throw new Error('The transaction has ended');
+    this.statementsAtEnd.push({ text, values });
+  }
+
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
     this.#savepoints += 1;
     const name = `savepoint_${this.#savepoints}`;
-    await this.query(`SAVEPOINT ${name}`);
+    const atEnd = this.statementsAtEnd.length;
+    const begun = this.query(`SAVEPOINT ${name}`);
     try {
-      const result = await work();
-      await this.query(`RELEASE SAVEPOINT ${name}`);
+      // it is not released: it ends with the transaction, and a round trip is saved
+      const [, result] = await Promise.all([begun, work()]);
       return result;
     } catch (error) {
+      this.statementsAtEnd.length = atEnd;
       await this.#undoTo(name);
       throw error;
     }

@@ -194,11 +194,8 @@ export class JournalDrainer {
   /** @returns whether there was anything */
   async #fetch(): Promise<boolean> {
     if (this.#ready.size > 0 || this.#busy.size >= this.#places()) return false;
-    const epoch = this.#epoch;
     try {
-      const limit = this.#isProbing() ? 1 : pageSize;
-      const entries = await this.#options.journal.next(limit, [...this.#busy.keys()]);
-      if (epoch !== this.#epoch) return true;
+      const entries = await this.#next();
       for (const entry of entries) {
         const queue = this.#ready.get(entry.stream) ?? [];
         queue.push(entry);
@@ -208,6 +205,15 @@ export class JournalDrainer {
     } catch (error) {
       this.#halt(error);
       return false;
+    }
+  }
+
+  async #next(): Promise<readonly SealedEntry[]> {
+    for (;;) {
+      const epoch = this.#epoch;
+      const limit = this.#isProbing() ? 1 : pageSize;
+      const entries = await this.#options.journal.next(limit, [...this.#busy.keys()]);
+      if (epoch === this.#epoch) return entries;
     }
   }
 

@@ -13,11 +13,11 @@ export function logDrainEvents(logger: Logger): Listener {
   return (event) => {
     switch (event.type) {
       case 'applied':
+        // thousands of them come at once, and each was logged when it was accepted
+        logger.debug('A queued write was made', { 'operation.id': event.entry.id });
+        return;
       case 'refused':
-        logger.info(`A queued write was ${event.type}`, {
-          'operation.id': event.entry.id,
-          'event.duration_ms': Math.round(event.durationMs),
-        });
+        logger.info('A queued write was refused', { 'operation.id': event.entry.id });
         return;
       case 'attempt_failed':
         logger.warn('A queued write failed and is tried again', {

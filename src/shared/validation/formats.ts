@@ -77,7 +77,17 @@ export function isPostalCodeOf(countryCode: string, postalCode: string): boolean
   return /^[A-Za-z0-9][A-Za-z0-9 -]{1,11}$/.test(postalCode);
 }
 
+/** Asking Intl takes half a millisecond. There are a few hundred names, so what is kept is bounded. */
+const knownTimeZones = new Set<string>();
+
 function isTimeZone(text: string): boolean {
+  if (knownTimeZones.has(text)) return true;
+  if (!isTimeZoneToIntl(text)) return false;
+  knownTimeZones.add(text);
+  return true;
+}
+
+function isTimeZoneToIntl(text: string): boolean {
   if (!/^[A-Z][A-Za-z0-9_+-]*(\/[A-Z][A-Za-z0-9_+-]*)*$/.test(text)) return false;
   return succeeds(() => {
     const known = new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;

@@ -1,4 +1,4 @@
-import type { Queryable } from '../../shared/database/queryable.js';
+import type { Queryable, Transaction } from '../../shared/database/queryable.js';
 import {
   type AuditEntry,
   type AuditFacts,
@@ -25,11 +25,13 @@ const columns = `
   store_id AS "storeId", sequence, at, actor, action, from_version AS "fromVersion", to_version AS "toVersion", changes,
   request_id AS "requestId", encode(previous_hash, 'hex') AS "previousHash", encode(hash, 'hex') AS hash`;
 
-/** Adds an entry to the store's chain. The store's row must be locked, or new: that is what keeps the chain single. */
-export async function appendAuditEntry(tx: Queryable, facts: AuditFacts): Promise<void> {
-  const previous = facts.fromVersion === undefined ? undefined : await findLastEntry(tx, facts.storeId);
+/** What the next entry of a chain is made with. */
+export type ChainEnd = Pick<AuditEntry, 'sequence' | 'hash'>;
+
+/** Adds an entry to the store's chain, at the end of the transaction: one for each change of a store. The store's row must be locked, or new: that is what keeps the chain single. */
+export function appendAuditEntry(tx: Transaction, facts: AuditFacts, previous: ChainEnd | undefined): void {
   const entry = chainAuditEntry(facts, previous);
-  await tx.query(
+  tx.queryAtEnd(
     `INSERT INTO store_audit (
        store_id, sequence, at, actor, action, from_version, to_version, changes, request_id, previous_hash, hash
      ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, decode($10, 'hex'), decode($11, 'hex'))`,
@@ -66,11 +68,9 @@ export async function listAuditEntries(
   return { items, ...(rows.length > limit && last && { next: last.sequence }) };
 }
 
-async function findLastEntry(
-  tx: Queryable,
-  storeId: string,
-): Promise<Pick<AuditEntry, 'sequence' | 'hash'> | undefined> {
-  const { rows } = await tx.query<Pick<AuditEntry, 'sequence' | 'hash'>>(
+/** The end of a store's chain, for the entry that follows; the store's row must be locked. */
+export async function findChainEnd(tx: Queryable, storeId: string): Promise<ChainEnd | undefined> {
+  const { rows } = await tx.query<ChainEnd>(
     `SELECT sequence, encode(hash, 'hex') AS hash FROM store_audit
      WHERE store_id = $1 ORDER BY sequence DESC LIMIT 1`,
     [storeId],

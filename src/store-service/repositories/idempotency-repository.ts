@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Queryable } from '../../shared/database/queryable.js';
+import type { Queryable, Transaction } from '../../shared/database/queryable.js';
 
 /** Names one request of one caller. */
 export interface IdempotencyKey {
@@ -52,12 +52,8 @@ export async function claimIdempotencyKey(
 }
 
 /** Records what the request came to; the key must be claimed by the same transaction. */
-export async function recordOutcome(
-  tx: Queryable,
-  { principal, key }: IdempotencyKey,
-  outcome: unknown,
-): Promise<void> {
-  await tx.query('UPDATE idempotency_keys SET outcome = $3 WHERE principal = $1 AND key = $2', [
+export function recordOutcome(tx: Transaction, { principal, key }: IdempotencyKey, outcome: unknown): void {
+  tx.queryAtEnd('UPDATE idempotency_keys SET outcome = $3 WHERE principal = $1 AND key = $2', [
     principal,
     key,
     JSON.stringify(outcome),

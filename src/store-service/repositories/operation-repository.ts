@@ -1,4 +1,4 @@
-import type { Queryable } from '../../shared/database/queryable.js';
+import type { Queryable, Transaction } from '../../shared/database/queryable.js';
 import type { ErrorSnapshot } from '../../shared/errors/app-error.js';
 import type { Operation } from '../models/operation.js';
 import type { StoreWriteKind } from '../models/store-write.js';
@@ -23,8 +23,8 @@ const columns = `
   finished_at AS "finishedAt", store_version AS version, error`;
 
 /** Records what became of an operation; what was recorded before stays. */
-export async function insertOperation(tx: Queryable, operation: FinishedOperation): Promise<void> {
-  await tx.query(
+export function insertOperation(tx: Transaction, operation: FinishedOperation): void {
+  tx.queryAtEnd(
     `INSERT INTO operations (
        id, kind, store_id, status, accepted_at, accepted_by, attempts, finished_at, store_version, error
      ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,

@@ -1,5 +1,5 @@
 import { UniqueViolationError } from '../../shared/database/database-error.js';
-import type { Queryable } from '../../shared/database/queryable.js';
+import type { Queryable, Transaction } from '../../shared/database/queryable.js';
 import { ConflictError } from '../../shared/errors/app-error.js';
 import type { EncryptedField } from '../../shared/services/field-cipher.js';
 import type { Store } from '../models/store.js';
@@ -82,9 +82,9 @@ export async function insertStore(db: Queryable, store: SealedStore): Promise<vo
   }
 }
 
-/** Writes every field that may change; the row must be locked. */
-export async function updateStore(db: Queryable, store: SealedStore): Promise<void> {
-  await db.query(
+/** Writes, at the end of the transaction, every field that may change; the row must be locked. */
+export function updateStore(tx: Transaction, store: SealedStore): void {
+  tx.queryAtEnd(
     `UPDATE stores SET
        name = $2, format = $3, status = $4, region = $5, address = $6, timezone = $7, currency = $8, locale = $9,
        contact = $10, opening_date = $11, labels = $12, notes = $13, infrastructure = $14, version = $15,

@@ -52,7 +52,7 @@ export interface RunContext {
   /** Asked inside the transaction, before anything is done: what it throws ends it. */
   readonly enter?: (() => Promise<void>) | undefined;
   /** Writes down more of the outcome, in the same transaction. */
-  readonly record?: ((tx: Transaction, outcome: Outcome<unknown>) => Promise<void>) | undefined;
+  readonly record?: ((tx: Transaction, outcome: Outcome<unknown>) => void) | undefined;
 }
 
 /** What came of a request, now or earlier under the same key. */
@@ -117,8 +117,8 @@ export class IdempotentRunner {
     const outcome = recorded
       ? (recorded.outcome as Outcome<T>)
       : await settle(() => tx.savepoint(() => work(tx)));
-    if (!recorded) await recordOutcome(tx, key, outcome);
-    await record?.(tx, outcome);
+    if (!recorded) recordOutcome(tx, key, outcome);
+    record?.(tx, outcome);
     return { outcome, isReplay: recorded !== undefined };
   }
 

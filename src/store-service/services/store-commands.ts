@@ -8,7 +8,7 @@ import type { AuditAction } from '../models/audit-entry.js';
 import { assertTransition, type Contact, type Store, type StoreFields } from '../models/store.js';
 import { diffStores } from '../models/store-diff.js';
 import type { StoreWrite } from '../models/store-write.js';
-import { appendAuditEntry } from '../repositories/audit-repository.js';
+import { appendAuditEntry, type ChainEnd, findChainEnd } from '../repositories/audit-repository.js';
 import {
   findStore,
   insertStore,
@@ -122,7 +122,7 @@ export class StoreCommands {
     };
     return async (tx) => {
       await insertStore(tx, store);
-      await this.#audit(tx, 'store.created', undefined, store, context);
+      this.#audit(tx, 'store.created', undefined, store, context);
       return store;
     };
   }
@@ -135,7 +135,7 @@ export class StoreCommands {
     const said = { ...(saidId !== undefined && { id: saidId }), ...(code !== undefined && { code }) };
     const sealed = contact && (await this.#sealForReplacement(storeId, contact, context));
     return async (tx) => {
-      const current = await this.#lock(tx, storeId);
+      const { current, chainEnd } = await this.#lock(tx, storeId);
       assertIdentity(current, said);
       assertVersion(current.version, expected);
       const status = wanted ?? current.status;
@@ -146,9 +146,10 @@ export class StoreCommands {
       });
       if (diffStores(current, next).length === 0) return current;
       if (current.status === 'DECOMMISSIONED') throw new StoreDecommissionedError(storeId);
-      await updateStore(tx, next);
+      updateStore(tx, next);
       const isClosing = status !== current.status && status === 'DECOMMISSIONED';
-      await this.#audit(tx, isClosing ? 'store.decommissioned' : 'store.replaced', current, next, context);
+      const action = isClosing ? 'store.decommissioned' : 'store.replaced';
+      this.#audit(tx, action, { store: current, chainEnd }, next, context);
       return next;
     };
   }
@@ -158,12 +159,12 @@ export class StoreCommands {
     { storeId, expected }: StoreWrite & { kind: 'store.decommission' },
     context: CommandContext,
   ): Promise<SealedStore> {
-    const current = await this.#lock(tx, storeId);
+    const { current, chainEnd } = await this.#lock(tx, storeId);
     if (current.status === 'DECOMMISSIONED') return current;
     assertVersion(current.version, expected);
     const next = this.#advance(current, 'DECOMMISSIONED', context, current);
-    await updateStore(tx, next);
-    await this.#audit(tx, 'store.decommissioned', current, next, context);
+    updateStore(tx, next);
+    this.#audit(tx, 'store.decommissioned', { store: current, chainEnd }, next, context);
     return next;
   }
 
@@ -201,10 +202,14 @@ export class StoreCommands {
     return (at ?? this.#clock.now()).toISOString();
   }
 
-  async #lock(tx: Transaction, id: string): Promise<SealedStore> {
-    const store = await lockStore(tx, id);
-    if (!store) throw new StoreNotFoundError(id);
-    return store;
+  /** The store, locked, and the end of its audit trail: asked for at once, answered one after the other. */
+  async #lock(
+    tx: Transaction,
+    id: string,
+  ): Promise<{ current: SealedStore; chainEnd: ChainEnd | undefined }> {
+    const [current, chainEnd] = await Promise.all([lockStore(tx, id), findChainEnd(tx, id)]);
+    if (!current) throw new StoreNotFoundError(id);
+    return { current, chainEnd };
   }
 
   /** The next state of a store: `fields`, one version on, with the times that the status asks for. */
@@ -267,19 +272,20 @@ export class StoreCommands {
   #audit(
     tx: Transaction,
     action: AuditAction,
-    before: SealedStore | undefined,
+    before: { readonly store: SealedStore; readonly chainEnd: ChainEnd | undefined } | undefined,
     after: SealedStore,
     { principal, requestId }: CommandContext,
-  ): Promise<void> {
-    return appendAuditEntry(tx, {
+  ): void {
+    const facts = {
       storeId: after.id,
       at: after.updatedAt,
       actor: principal.id,
       action,
-      ...(before && { fromVersion: before.version }),
+      ...(before && { fromVersion: before.store.version }),
       toVersion: after.version,
-      changes: diffStores(before, after),
+      changes: diffStores(before?.store, after),
       requestId,
-    });
+    };
+    appendAuditEntry(tx, facts, before?.chainEnd);
   }
 }

@@ -54,7 +54,7 @@ async function drainRate(lab: ServiceLab): Promise<Measurements> {
   fresh.start(freshClients, writesOnly);
   await waitUntil('the drain to end', async () => (await done()) === queued.length, {
     timeoutMs,
-    intervalMs: 50,
+    intervalMs: 250,
   });
   const seconds = (performance.now() - beganAtMs) / 1_000;
   await fresh.stop();

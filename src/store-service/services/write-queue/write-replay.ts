@@ -98,7 +98,9 @@ export class WriteReplay {
       waitMs,
       signal,
       enter,
-      record: (tx, made) => this.#record(tx, entry, made),
+      record: (tx, made) => {
+        this.#record(tx, entry, made);
+      },
     });
     return this.#applied(outcome, commit);
   }
@@ -120,18 +122,18 @@ export class WriteReplay {
     return { kind: 'applied', outcome, ...(position && { position }) };
   }
 
-  async #record(tx: Transaction, entry: SealedEntry, outcome: Outcome<unknown>): Promise<void> {
+  #record(tx: Transaction, entry: SealedEntry, outcome: Outcome<unknown>): void {
     const end = outcome.kind === 'succeeded' ? { result: toResult(outcome.value) } : { error: outcome.error };
-    await insertOperation(tx, finishedOperation(entry, this.#parts.clock.now(), end));
+    insertOperation(tx, finishedOperation(entry, this.#parts.clock.now(), end));
   }
 
   async #recordRefusal(entry: SealedEntry, error: AppError, signal: AbortSignal): Promise<void> {
     const operation = finishedOperation(entry, this.#parts.clock.now(), { error: error.toSnapshot() });
-    await this.#parts.database.transaction((tx) => insertOperation(tx, operation), {
-      isIdempotent: true,
-      waitMs,
-      signal,
-    });
+    const record = (tx: Transaction): Promise<void> => {
+      insertOperation(tx, operation);
+      return Promise.resolve();
+    };
+    await this.#parts.database.transaction(record, { isIdempotent: true, waitMs, signal });
   }
 
   /** Where the commit lies, unless it is safe there. */
