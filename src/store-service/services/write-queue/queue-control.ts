@@ -1,6 +1,6 @@
 import type { Clock } from '../../../shared/clock.js';
 import type { Consistency } from '../../../shared/database/consistency.js';
-import type { Database } from '../../../shared/database/queryable.js';
+import type { Database, Transaction } from '../../../shared/database/queryable.js';
 import { AppError, ConflictError, NotFoundError } from '../../../shared/errors/app-error.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
@@ -181,7 +181,11 @@ export class QueueControl {
   #recordOperation(entry: JournalEntry): Promise<void> {
     const { database, clock } = this.#parts;
     const operation = finishedOperation(entry, clock.now(), { error: droppedError.toSnapshot() });
-    return database.transaction((tx) => insertOperation(tx, operation), { isIdempotent: true, waitMs });
+    const record = (tx: Transaction): Promise<void> => {
+      insertOperation(tx, operation);
+      return Promise.resolve();
+    };
+    return database.transaction(record, { isIdempotent: true, waitMs });
   }
 }
 
