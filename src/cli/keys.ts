@@ -3,6 +3,7 @@ import type { ApiKeyAdministration } from '../shared/services/api-key-administra
 import type { Role } from '../shared/services/authenticator.js';
 import type { ContactRewrap, RewrapProgress } from '../store-service/services/contact-rewrap.js';
 import type { CliProcess } from './program.js';
+import { writeTable } from './table.js';
 
 export interface CreateKeyOptions {
   readonly id: string;
@@ -27,17 +28,7 @@ export async function listKeys(apiKeys: ApiKeyAdministration, { stdout }: CliPro
       ? [key.id, '-', '-', key.state, '-', '-']
       : [key.id, key.role, key.fingerprint, key.state, key.createdAt, key.expiresAt ?? 'never'],
   );
-  const table = [['ID', 'ROLE', 'FINGERPRINT', 'STATE', 'CREATED', 'EXPIRES'], ...rows];
-  const widths =
-    table[0]?.map((_title, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-  for (const row of table) {
-    stdout.write(
-      `${row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd()}\n`,
-    );
-  }
+  writeTable(stdout, [['ID', 'ROLE', 'FINGERPRINT', 'STATE', 'CREATED', 'EXPIRES'], ...rows]);
 }
 
 export async function revokeKeys(

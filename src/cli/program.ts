@@ -3,12 +3,24 @@ import { loadConfig, type EnvironmentVariables } from '../shared/config/config.j
 import { createLogger } from '../shared/logging/logger.js';
 import { roles } from '../shared/services/authenticator.js';
 import { createOperatorContext, type OperatorContext } from '../store-service/operator-context.js';
+import { listedStates } from '../store-service/services/write-queue/queue-control.js';
 import { createKey, type CreateKeyOptions, listKeys, revokeKeys, rewrapContacts } from './keys.js';
 import { runMigrations } from './migrate.js';
+import {
+  type ChangeOptions,
+  dropEntry,
+  type DropOptions,
+  listQueue,
+  type ListOptions,
+  requeueEntry,
+  showEntry,
+  type ShowOptions,
+} from './queue.js';
 
 /** What the commands need of their process. */
 export interface CliProcess {
   readonly env: EnvironmentVariables;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
@@ -16,7 +28,8 @@ export interface CliProcess {
 /** The operators' command line: `npm run cli -- <command>`. */
 export function createProgram(cli: CliProcess): Command {
   const program = new Command('store-platform').description(
-    'Operators’ commands. They read the same environment as the service; managing keys needs a Vault login that may.',
+    'Operators’ commands. Those of the queue ask the running service; the others read the same environment as it does, ' +
+      'and managing keys needs a Vault login that may.',
   );
   program.exitOverride().configureOutput({
     writeOut: (text) => cli.stdout.write(text),
@@ -59,7 +72,42 @@ export function createProgram(cli: CliProcess): Command {
       'bring all personal data under the newest version of the Transit key; may be stopped and repeated',
     )
     .action(() => withContext(cli, async (context) => rewrapContacts(await context.contactRewrap(), cli)));
+  addQueueCommands(program, cli);
   return program;
+}
+
+function addQueueCommands(program: Command, cli: CliProcess): void {
+  const queue = program
+    .command('queue')
+    .description(
+      'writes that wait for the database, as the running service has them: it has the journal locked. The key of an admin ' +
+        'comes from STORE_PLATFORM_KEY or a file',
+    );
+  const add = (name: string, description: string): Command =>
+    queue
+      .command(name)
+      .description(description)
+      .option('--url <url>', 'where the service is: else STORE_PLATFORM_URL, else http://127.0.0.1:3000')
+      .option('--key-file <path>', 'file that holds the API key of an admin, instead of STORE_PLATFORM_KEY')
+      .option('--json', 'print JSON');
+  const addChange = (name: string, description: string): Command =>
+    add(name, description)
+      .argument('<id>', 'id of the entry')
+      .requiredOption('--reason <text>', 'why, for those who read the record');
+
+  add('list', 'list what the queue holds, oldest first')
+    .addOption(new Option('--state <state>', 'only entries in this state').choices(listedStates))
+    .option('--limit <number>', 'most entries to show', toLimit, 50)
+    .action((options: ListOptions) => listQueue(options, cli));
+  add('show', 'show an entry and what it would write, without personal data')
+    .argument('<id>', 'id of the entry')
+    .action((id: string, options: ShowOptions) => showEntry(id, options, cli));
+  addChange('drop', 'never make a queued or parked write: its operation is FAILED, and a copy is kept')
+    .option('--yes', 'do not ask')
+    .action((id: string, options: DropOptions) => dropEntry(id, options, cli));
+  addChange('requeue', 'try a parked entry again').action((id: string, options: ChangeOptions) =>
+    requeueEntry(id, options, cli),
+  );
 }
 
 async function withContext<T>(cli: CliProcess, work: (context: OperatorContext) => Promise<T>): Promise<T> {
@@ -70,6 +118,13 @@ async function withContext<T>(cli: CliProcess, work: (context: OperatorContext) 
   } finally {
     await context.close();
   }
+}
+
+function toLimit(text: string): number {
+  const limit = Number(text);
+  if (!/^\d{1,6}$/.test(text) || limit === 0)
+    throw new InvalidArgumentError('It must be a number from 1 on.');
+  return limit;
 }
 
 function toDate(text: string): Date {

@@ -3,6 +3,7 @@ import { AppError } from '../shared/errors/app-error.js';
 import { ConfigError } from '../shared/config/config.js';
 import { VaultError } from '../shared/services/vault/vault-error.js';
 import { type CliProcess, createProgram } from './program.js';
+import { UsageError } from './usage-error.js';
 
 /** EX_USAGE of sysexits.h. */
 const usageError = 64;
@@ -16,6 +17,7 @@ export async function runCli(argv: readonly string[], cli: CliProcess): Promise<
     // commander has told the person already
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
     cli.stderr.write(`${explain(error)}\n`);
+    if (error instanceof UsageError) return usageError;
     return error instanceof ConfigError ? ConfigError.exitCode : 1;
   }
 }

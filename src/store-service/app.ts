@@ -17,13 +17,16 @@ import { requestMetrics } from '../shared/middleware/request-metrics.js';
 import { hostRequired } from '../shared/middleware/unreadable-request.js';
 import type { Authenticator } from '../shared/services/authenticator.js';
 import type { JsonSchema } from '../shared/validation/json-schema.js';
+import { actionsEndpoint } from './routes/actions.js';
 import { breakerEndpoints } from './routes/breakers.js';
 import { descriptionEndpoints, docsRouter } from './routes/docs.js';
 import { type HealthDetail, healthDetailEndpoint, healthEndpoints, type Readiness } from './routes/health.js';
 import { metricsEndpoint, type MetricsPage } from './routes/metrics.js';
 import { operationEndpoint } from './routes/operations.js';
 import { buildOpenApi } from './routes/openapi.js';
+import { type QueueAdministration, queueEndpoints } from './routes/queue.js';
 import type { OperationQueries } from './services/operation-queries.js';
+import type { OperatorActionQueries } from './services/operator-action-queries.js';
 import type { ServiceInfo } from './service-info.js';
 import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js';
 import type { BreakerControl } from './services/breaker-control.js';
@@ -38,6 +41,8 @@ export interface AppDependencies extends StoreRouteDependencies {
   readonly readiness: () => Readiness;
   readonly health: () => Promise<HealthDetail>;
   readonly breakers: BreakerControl;
+  readonly queue: QueueAdministration;
+  readonly actions: Pick<OperatorActionQueries, 'list'>;
   readonly metrics: Metrics & MetricsPage;
   readonly logger: Logger;
   readonly info: ServiceInfo;
@@ -56,6 +61,8 @@ export function createApp(dependencies: AppDependencies): Express {
     operationEndpoint(dependencies.operations),
     healthDetailEndpoint(dependencies.health),
     ...breakerEndpoints(dependencies.breakers),
+    ...queueEndpoints(dependencies.queue),
+    actionsEndpoint(dependencies.actions),
   ];
   const document = buildOpenApi([...protectedEndpoints, ...publicEndpoints], info);
 

@@ -30,11 +30,15 @@ import { readServiceInfo } from './service-info.js';
 import { BreakerControl } from './services/breaker-control.js';
 import { ContactSeal } from './services/contact-seal.js';
 import { IdempotentRunner } from './services/idempotent-runner.js';
+import { DurableOperatorLog } from './services/durable-operator-log.js';
+import { OperatorActionQueries } from './services/operator-action-queries.js';
 import { LoggedOperatorActions } from './services/operator-log.js';
 import { NotesSanitizer } from './services/notes-sanitizer.js';
 import { StoreCommands } from './services/store-commands.js';
 import { StoreQueries } from './services/store-queries.js';
 import { OperationQueries } from './services/operation-queries.js';
+import { DroppedEntries } from './services/write-queue/dropped-entries.js';
+import { QueueControl } from './services/write-queue/queue-control.js';
 import { openWriteQueue } from './write-queue-parts.js';
 import { createVaultService, probeTable, readSigningKey, startDatabaseLogins } from './vault-parts.js';
 
@@ -149,11 +153,19 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     releasers,
   );
 
+  const operatorLog = new DurableOperatorLog({
+    database,
+    queue: durable.queue,
+    lines: new LoggedOperatorActions(logger),
+    clock: systemClock,
+  });
+  const cursorSigner = new Signer(signingKey, 'page cursors');
+
   let isDraining = false;
   const app = createApp({
     http: config.http,
     authenticator,
-    queries: new StoreQueries(database, contacts, new Signer(signingKey, 'page cursors'), (id) =>
+    queries: new StoreQueries(database, contacts, cursorSigner, (id) =>
       durable.queue.awaitRestored(id, config.database.failoverWaitMs),
     ),
     writes: durable.writes,
@@ -165,8 +177,26 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       systemTimerClock,
     ),
     readiness: () => readinessOf(database.status(), vault, isDraining),
-    health: () => detailedHealth(database.status(), answers.stats(), vault, breakers.list(), isDraining),
-    breakers: new BreakerControl(breakers, new LoggedOperatorActions(logger)),
+    health: () =>
+      detailedHealth({
+        database: database.status(),
+        cache: answers.stats(),
+        vault,
+        breakers: breakers.list(),
+        queue: { stats: () => durable.journal.stats(), drain: durable.drainer.state.name },
+        isDraining,
+      }),
+    breakers: new BreakerControl(breakers, operatorLog),
+    queue: new QueueControl({
+      ...durable,
+      database,
+      log: operatorLog,
+      copies: new DroppedEntries(config.journal.folder),
+      cursorSigner,
+      clock: systemClock,
+      logger,
+    }),
+    actions: new OperatorActionQueries(database, cursorSigner),
     metrics,
     logger,
     info: readServiceInfo(),

@@ -1,5 +1,7 @@
 import type { DatabaseStatus } from '../shared/database/connection-manager.js';
 import type { LastAnswersStats } from '../shared/middleware/last-answers.js';
+import type { DrainState } from '../shared/resilience/journal/drain-options.js';
+import type { JournalStats } from '../shared/resilience/journal/journal-options.js';
 import type { BreakerView } from '../shared/resilience/breaker-registry.js';
 import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
@@ -26,17 +28,25 @@ export function readinessOf(
   return { status: hasAny ? 'degraded' : 'unavailable', checks };
 }
 
+export interface HealthParts {
+  readonly database: DatabaseStatus;
+  readonly cache: LastAnswersStats;
+  readonly vault: VaultService;
+  readonly breakers: readonly BreakerView[];
+  readonly queue: { readonly stats: () => Promise<JournalStats>; readonly drain: DrainState['name'] };
+  readonly isDraining: boolean;
+}
+
 /** Everything an operator wants to know of the process and of what it depends on. */
-export async function detailedHealth(
-  database: DatabaseStatus,
-  cache: LastAnswersStats,
-  vault: VaultService,
-  breakers: readonly BreakerView[],
-  isDraining: boolean,
-): Promise<HealthDetail> {
+export async function detailedHealth(parts: HealthParts): Promise<HealthDetail> {
+  const { database, cache, vault, breakers, isDraining } = parts;
   const { status, checks } = readinessOf(database, vault, isDraining);
-  const vaultHealth = await vault.health();
-  const isWhole = vaultHealth.status === 'up' && breakers.every(({ state }) => state === 'closed');
+  const [vaultHealth, queue] = await Promise.all([vault.health(), queueHealth(parts.queue)]);
+  const isWhole =
+    vaultHealth.status === 'up' &&
+    queue.accepting &&
+    (queue.parked ?? 0) === 0 &&
+    breakers.every(({ state }) => state === 'closed');
   return {
     status: status === 'ok' && !isWhole ? 'degraded' : status,
     checks,
@@ -52,6 +62,24 @@ export async function detailedHealth(
     },
     cache: { entries: cache.entries, bytes: cache.bytes },
     vault: vaultHealth,
+    queue,
     breakers,
   };
+}
+
+interface QueueHealth extends Partial<
+  Pick<JournalStats, 'queued' | 'parked' | 'unconfirmed' | 'oldestAgeMs' | 'bytes'>
+> {
+  readonly drain: DrainState['name'];
+  readonly accepting: boolean;
+}
+
+async function queueHealth({ stats, drain }: HealthParts['queue']): Promise<QueueHealth> {
+  try {
+    const { queued, parked, unconfirmed, oldestAgeMs, bytes, fullBy, failure } = await stats();
+    return { queued, parked, unconfirmed, oldestAgeMs, bytes, drain, accepting: !fullBy && !failure };
+  } catch {
+    // that the disk fails is logged by whoever measures it
+    return { drain, accepting: false };
+  }
 }

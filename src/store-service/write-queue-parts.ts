@@ -6,6 +6,7 @@ import type { Metrics } from '../shared/metrics/metrics.js';
 import type { Releasers } from '../shared/releasers.js';
 import { JournalDrainer } from '../shared/resilience/journal-drainer.js';
 import type { PayloadSeal } from '../shared/resilience/journal/journal-options.js';
+import { forgetSettled } from '../shared/resilience/journal-housekeeping.js';
 import { logDrainEvents, measureDrainEvents, reportJournal } from '../shared/resilience/journal-reporting.js';
 import { WriteJournal } from '../shared/resilience/write-journal.js';
 import type { EncryptedField, FieldCipher } from '../shared/services/field-cipher.js';
@@ -93,6 +94,7 @@ export async function openWriteQueue(
   drainer.events.subscribe(logDrainEvents(logger));
   drainer.events.subscribe(measureDrainEvents(metrics));
   releasers.add('The report of the write journal', reportJournal(journal, logger, metrics, clock));
+  releasers.add('The housekeeping of the write journal', forgetSettled(journal, logger, clock));
 
   const follow = (): void => {
     keeper.learn();

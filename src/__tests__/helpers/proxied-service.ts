@@ -36,7 +36,7 @@ export class ProxiedServices {
     const { logger, lines } = recordingLogger();
     try {
       const context = await createContext(config, { logger });
-      const proxied = new Proxied(context, proxies, config.journal.folder, lines);
+      const proxied = new Proxied(this.#service, context, proxies, config.journal.folder, lines);
       this.#running.push(proxied);
       return proxied;
     } catch (error) {
@@ -54,12 +54,17 @@ export class ProxiedServices {
 export class Proxied {
   #isClosed = false;
 
+  readonly #service: TestService;
+
   constructor(
+    service: TestService,
     readonly context: Context,
     readonly proxies: readonly [TcpProxy, TcpProxy],
     readonly journalFolder: string,
     readonly logLines: readonly string[],
-  ) {}
+  ) {
+    this.#service = service;
+  }
 
   /** In front of the primary. */
   get proxy(): TcpProxy {
@@ -73,7 +78,11 @@ export class Proxied {
     caller: Caller = 'operator',
   ): Test {
     const agent = supertest(this.context.app);
-    const test = agent[method](path).set('Authorization', `Bearer ${tokenOf(caller)}`);
+    const test = agent[method](path)
+      .set('Authorization', `Bearer ${tokenOf(caller)}`)
+      .expect((response) => {
+        this.#service.checkAnswer(method, path, response);
+      });
     return body ? test.send(body) : test;
   }
 

@@ -65,6 +65,9 @@ function keysInMemory(): DataKeySource {
   };
 }
 
+/** Stands in for what a test has nothing to do with. */
+const unasked = (): Promise<never> => Promise.reject(new Error('Nobody was expected to ask'));
+
 /** Lets everybody in, as an operator. */
 const everybody: Authenticator = {
   authenticate: () => Promise.resolve({ id: 'key:anybody', role: 'operator' }),
@@ -107,15 +110,17 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
     }),
     queries: new StoreQueries(database, contacts, new Signer(key, 'page cursors'), () => Promise.resolve()),
     writes: writesAtOnce(new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock)),
-    operations: { get: () => Promise.reject(new Error('Nobody was expected to ask')) },
+    operations: { get: unasked },
     fingerprints: new Signer(key, 'request fingerprints'),
     consistency: new ConsistencyLedger({ memoryMs: 1_000, maxCallers: 10 }, systemTimerClock),
-    health: () => Promise.reject(new Error('Nobody was expected to ask')),
+    health: unasked,
     breaker: new CircuitBreakerMiddleware({ answers, metrics }),
     breakers: new BreakerControl(
       parts.breakers ?? new BreakerRegistry({ log: logger, metrics }),
       parts.operatorLog ?? new LoggedOperatorActions(logger),
     ),
+    queue: { list: unasked, get: unasked, read: unasked, drop: unasked, requeue: unasked },
+    actions: { list: unasked },
     metrics,
     readiness: parts.readiness ?? (() => ({ status: 'ok', checks: {} })),
     logger,

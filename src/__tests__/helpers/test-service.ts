@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import supertest, { type Test } from 'supertest';
+import supertest, { type Response, type Test } from 'supertest';
 import { type Config, loadConfig } from '../../shared/config/config.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import type { Role } from '../../shared/services/authenticator.js';
@@ -136,12 +136,17 @@ export class TestService {
     return this.request('DELETE', path, caller);
   }
 
+  /** Holds an answer against the OpenAPI document. @throws {Error} naming what is not as it says */
+  checkAnswer(method: string, path: string, response: Response): void {
+    this.#checker.check(method, path.split('?', 1)[0] ?? '', response);
+  }
+
   /** @param caller undefined sends no credential */
   request(method: string, path: string, caller?: Caller): Test {
     const agent = supertest(this.context.app);
     const name = method.toLowerCase() as 'get' | 'post' | 'put' | 'delete' | 'patch' | 'head' | 'options';
     const test = agent[name](path).expect((response) => {
-      this.#checker.check(method, path.split('?', 1)[0] ?? '', response);
+      this.checkAnswer(method, path, response);
     });
     return caller ? test.set('Authorization', `Bearer ${tokenOf(caller)}`) : test;
   }

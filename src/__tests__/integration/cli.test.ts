@@ -33,7 +33,8 @@ async function cli(argv: readonly string[], overrides: Record<string, string> = 
     ...service.vault.environment,
     ...overrides,
   });
-  const code = await runCli(argv, { env, stdout: stream('stdout'), stderr: stream('stderr') });
+  const stdin = Object.assign(new PassThrough(), { isTTY: false });
+  const code = await runCli(argv, { env, stdin, stdout: stream('stdout'), stderr: stream('stderr') });
   return { code, ...output };
 }
 

@@ -102,6 +102,27 @@ export const problemCatalogue = {
     title: 'Older writes wait',
     remedy: 'Older writes to this store still wait to be made. Nothing was done: retry later.',
   },
+  journal_entry_not_found: {
+    kind: 'not_found',
+    title: 'Queue entry not found',
+    remedy: 'Check the id: each instance has a queue of its own, and forgets what was settled a day ago.',
+  },
+  journal_entry_state: {
+    kind: 'conflict',
+    title: 'Wrong state of the queue entry',
+    remedy:
+      '`metadata.state` says which it is in: only queued and parked writes are dropped, only parked entries requeued.',
+  },
+  journal_entry_busy: {
+    kind: 'conflict',
+    title: 'Queue entry in work',
+    remedy: 'The write is being made at this moment: look again after the time in `Retry-After`.',
+  },
+  dropped_by_operator: {
+    kind: 'conflict',
+    title: 'Dropped by an operator',
+    remedy: 'The write was not made, and will not be. Ask those who run the service before it is repeated.',
+  },
   operation_not_found: {
     kind: 'not_found',
     title: 'Operation not found',

@@ -1,3 +1,4 @@
+import { ConflictError } from '../errors/app-error.js';
 import { EventHub } from './event-hub.js';
 import { DrainBackoff } from './journal/drain-backoff.js';
 import type { DrainerOptions, DrainEvent, DrainState } from './journal/drain-options.js';
@@ -12,6 +13,8 @@ const defaultBackoff = { baseMs: 200, maxMs: 30_000 };
 const pageSize = 64;
 /** What an aborted `apply` gets to come to its end. */
 const abortGraceMs = 500;
+/** About as long as an attempt takes that waits for a database that is away. */
+const busyRetryMs = 2_000;
 
 interface Stop {
   readonly error: unknown;
@@ -41,9 +44,11 @@ export class JournalDrainer {
   readonly #abort = new AbortController();
   readonly #busy = new Map<string, Promise<void>>();
   readonly #inFlight = new Set<SealedEntry>();
+  /** What is being taken out of the queue; resolves when that is decided. */
+  readonly #withheld = new Map<string, Promise<void>>();
   #ready = new Map<string, SealedEntry[]>();
   #run: Promise<void> | undefined;
-  /** Goes up when entries were put back to their places, which what was fetched before does not know. */
+  /** Goes up when entries were put back to their places or taken out, which what was fetched before does not know. */
   #epoch = 0;
   #isWoken = false;
   #hasNews = false;
@@ -87,7 +92,7 @@ export class JournalDrainer {
     if (this.#backoff.waitingMs === undefined) this.#start();
   }
 
-  /** Entries were put back to their places in the queue: what was fetched and not begun is fetched anew. */
+  /** Entries were put back to their places in the queue, or taken out: what was fetched and not begun is fetched anew. */
   reconsider(): void {
     this.#epoch += 1;
     this.#ready = new Map();
@@ -104,6 +109,27 @@ export class JournalDrainer {
   resume(): void {
     this.#isPaused = false;
     this.wake();
+  }
+
+  /**
+   * Keeps an entry from being applied while `remove` takes it out of the queue, and afterwards unless `remove` throws.
+   * @param remove resolves to the entry
+   * @throws {ConflictError} `journal_entry_busy` if it is being applied: what comes of that cannot be stopped any more
+   */
+  async withhold(id: string, remove: () => Promise<SealedEntry>): Promise<void> {
+    const isInFlight = [...this.#inFlight].some((entry) => entry.id === id);
+    if (isInFlight || this.#withheld.has(id)) throw busyError(id);
+    const decided = Promise.withResolvers<undefined>();
+    this.#withheld.set(id, decided.promise);
+    try {
+      const entry = await remove();
+      this.events.publish({ type: 'dropped', entry });
+    } finally {
+      this.#withheld.delete(id);
+      // also when it failed: nobody knows what is in the journal then
+      this.reconsider();
+      decided.resolve(undefined);
+    }
   }
 
   /**
@@ -147,9 +173,14 @@ export class JournalDrainer {
     this.#stop = undefined;
     while (!this.#mustStop()) {
       this.#knock = Promise.withResolvers();
+      const epoch = this.#epoch;
       const hasFetched = await this.#fetch();
       this.#startStreams();
-      if (this.#busy.size === 0) break;
+      if (this.#busy.size === 0) {
+        // what was fetched was put back meanwhile: that nothing has begun does not say that nothing is queued
+        if (epoch !== this.#epoch) continue;
+        break;
+      }
       if (!hasFetched || this.#busy.size >= this.#places()) {
         await Promise.race([...this.#busy.values(), this.#knock.promise]);
       }
@@ -200,15 +231,18 @@ export class JournalDrainer {
   async #drainStream(entries: readonly SealedEntry[]): Promise<void> {
     const epoch = this.#epoch;
     for (const entry of entries) {
-      while (!(await this.#isDone(entry))) if (this.#mustStop() || epoch !== this.#epoch) return;
+      while (!(await this.#isDone(entry, epoch))) if (this.#mustStop() || epoch !== this.#epoch) return;
       if (epoch !== this.#epoch) return;
     }
   }
 
   /** @returns whether the entry has left the queue */
-  async #isDone(entry: SealedEntry): Promise<boolean> {
+  async #isDone(entry: SealedEntry, epoch: number): Promise<boolean> {
     await this.#waitUnless(this.#pace.takeMs());
     if (this.#mustStop()) return false;
+    const withheld = this.#withheld.get(entry.id);
+    if (withheld) await withheld;
+    if (epoch !== this.#epoch) return false;
     this.#inFlight.add(entry);
     const result = await this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned);
     this.#inFlight.delete(entry);
@@ -274,4 +308,10 @@ export class JournalDrainer {
   #mustStop(): boolean {
     return this.#stop !== undefined || this.#isHalted();
   }
+}
+
+function busyError(id: string): ConflictError {
+  return new ConflictError('journal_entry_busy', `The journal's entry ${id} is being carried out just now`, {
+    retryAfterMs: busyRetryMs,
+  });
 }

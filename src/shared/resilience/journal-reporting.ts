@@ -32,6 +32,9 @@ export function logDrainEvents(logger: Logger): Listener {
           'event.reason': event.reason,
         });
         return;
+      case 'dropped':
+        logger.warn('A queued write was dropped by an operator', { 'operation.id': event.entry.id });
+        return;
       case 'vanished':
         logger.warn('A queued write was settled by somebody else', { 'operation.id': event.entry.id });
         return;

@@ -34,8 +34,8 @@ const forgetBatch = 1_000;
  * A durable local journal of accepted writes. Source of its rules: design/api.md ("Writes") and design/resilience.md
  * ("Write queue").
  *
- * queued → applied → final (confirmed) · queued → refused · queued → parked → queued (requeued). An applied entry goes
- * back to the queue when a failover undid it (redrive). Settled entries stay readable until they are forgotten.
+ * queued → applied → final (confirmed) · queued → refused · queued → parked → queued (requeued) · queued or parked →
+ * refused (dropped). An applied entry goes back to the queue when a failover undid it (redrive). Settled entries stay readable until they are forgotten.
  *
  * Every method rejects with DependencyUnavailableError `journal_unavailable` while the disk cannot be written or read, and
  * works again by itself as soon as it can. What a rejected call left half done is undone before the next one; only a
@@ -212,9 +212,12 @@ export class WriteJournal {
     return { ...counts, ...(failure && { failure }) };
   }
 
-  /** Removes a queued or parked entry for good. @returns it, with its encrypted payload, for the operator to keep */
-  drop(id: string): Promise<SealedEntry> {
-    return this.#submit({ type: 'drop', id });
+  /**
+   * Refuses a queued or parked entry without applying it; its payload goes, so keep a copy before.
+   * @param error what its status says from now on; kept in the clear
+   */
+  async drop(id: string, error: ErrorSnapshot): Promise<void> {
+    await this.#submit({ type: 'drop', id, errorJson: JSON.stringify(error) });
   }
 
   /** Removes final and refused entries that were settled before; parked ones stay. @returns how many */

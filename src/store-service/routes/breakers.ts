@@ -1,16 +1,9 @@
 import type { Request } from 'express';
-import Joi from 'joi';
-import { currentRequestContext } from '../../shared/logging/request-context.js';
-import { principalOf } from '../../shared/middleware/authentication.js';
 import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
-import { plainText } from '../../shared/validation/joi.js';
-import { parseBody } from '../../shared/validation/validate.js';
-import type { BreakerControl, OperatorRequest } from '../services/breaker-control.js';
+import type { BreakerControl } from '../services/breaker-control.js';
+import { bodyProblems } from './contract-parts.js';
+import { operatorRequest, reasonSchema, recordProblems } from './operator-request.js';
 import { assertNoParameters } from './query.js';
-
-const reasonSchema = Joi.object<{ reason: string }>({
-  reason: plainText({ max: 500 }).required().description('Why, for those who read the record'),
-});
 
 const name: ParameterContract = {
   name: 'name',
@@ -21,18 +14,6 @@ const name: ParameterContract = {
 };
 
 const breaker = { 'application/json': { $ref: '#/components/schemas/Breaker' } };
-
-const bodyProblems = [
-  'body_required',
-  'malformed_json',
-  'duplicate_key',
-  'forbidden_key',
-  'too_deep',
-  'incomplete_body',
-  'body_too_large',
-  'unsupported_media_type',
-  'validation_failed',
-] as const;
 
 const perProcess =
   'This process alone is meant: others have breakers of their own, and a restart ends every isolation. It is recorded ' +
@@ -48,7 +29,7 @@ function changeContract(
     description: perProcess,
     parameters: [name],
     responses: { 200: { description, content: breaker } },
-    problems: ['breaker_not_found', ...bodyProblems],
+    problems: ['breaker_not_found', ...bodyProblems, ...recordProblems],
   };
 }
 
@@ -107,10 +88,4 @@ export function breakerEndpoints(breakers: BreakerControl): Endpoint[] {
 
 function nameOf(req: Request): string {
   return String(req.params['name']);
-}
-
-function operatorRequest(req: Request): OperatorRequest {
-  assertNoParameters(req);
-  const { reason } = parseBody(reasonSchema, req.body);
-  return { actor: principalOf(req).id, reason, requestId: currentRequestContext()?.requestId ?? '' };
 }

@@ -12,6 +12,7 @@ export interface HealthDetail extends Readiness {
   readonly database: object;
   readonly cache: object;
   readonly vault: object;
+  readonly queue: object;
   readonly breakers: readonly object[];
 }
 

@@ -1,10 +1,8 @@
-import type { Request } from 'express';
-import { MalformedInputError } from '../../shared/errors/app-error.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { preferredWaitMs } from '../../shared/middleware/prefer.js';
-import { storeIdPattern } from '../models/store.js';
 import type { OperationQueries } from '../services/operation-queries.js';
 import { toOperationView } from './operation-view.js';
+import { pathId } from './path-id.js';
 import { assertNoParameters } from './query.js';
 
 /** The endpoint for what became of a write that was accepted. */
@@ -44,7 +42,7 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
       problems: ['malformed_id', 'operation_not_found', 'unexpected_body', 'journal_unavailable'],
     },
     handler: async (req, res) => {
-      const id = operationIdOf(req);
+      const id = pathId(req, 'an operation');
       assertNoParameters(req);
       const waitMs = preferredWaitMs(req);
       if (waitMs !== undefined) res.set('Preference-Applied', `wait=${waitMs / 1000}`);
@@ -55,14 +53,4 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
       res.json(toOperationView(await operations.get(id, waitMs ?? 0, hasLeft.signal)));
     },
   };
-}
-
-/** @throws {MalformedInputError} `malformed_id` */
-function operationIdOf(req: Request): string {
-  const id = String(req.params['id']);
-  if (storeIdPattern.test(id)) return id;
-  const detail = 'The id of an operation is a UUID in lower case';
-  throw new MalformedInputError('malformed_id', detail, {
-    details: [{ parameter: 'id', code: 'format', detail }],
-  });
 }

@@ -1,12 +1,10 @@
-import type Joi from 'joi';
 import type {
   EndpointContract,
   ParameterContract,
   ResponseContract,
 } from '../../shared/middleware/endpoint.js';
-import { type JsonSchema, toJsonSchema } from '../../shared/validation/json-schema.js';
+import { bodyProblems, json, queryParameters } from './contract-parts.js';
 import { listParameters, pageParameters } from './list-parameters.js';
-import type { ViewName } from './view-schemas.js';
 import { writeParameters } from './write-preferences.js';
 
 const id: ParameterContract = {
@@ -55,18 +53,6 @@ const cacheControl: ParameterContract = {
   schema: { type: 'string' },
 };
 
-function queryParameters(schemas: Readonly<Record<string, Joi.Schema>>): ParameterContract[] {
-  return Object.entries(schemas).map(([name, schema]) => {
-    const { description, ...rest } = toJsonSchema(schema);
-    const list = name === 'status' ? { style: 'form' as const, explode: false } : {};
-    return { name, in: 'query', description: String(description), schema: rest, ...list };
-  });
-}
-
-function json(view: ViewName): Readonly<Record<string, JsonSchema>> {
-  return { 'application/json': { $ref: `#/components/schemas/${view}` } };
-}
-
 const staleHeaders = ['Age', 'Cache-Status'] as const;
 
 function writtenResponse(description: string, headers: readonly string[] = []): ResponseContract {
@@ -100,17 +86,6 @@ const writeProblems = [
   'journal_unavailable',
   'journal_full',
   'queued_writes_ahead',
-] as const;
-const bodyProblems = [
-  'body_required',
-  'malformed_json',
-  'duplicate_key',
-  'forbidden_key',
-  'too_deep',
-  'incomplete_body',
-  'body_too_large',
-  'unsupported_media_type',
-  'validation_failed',
 ] as const;
 const storeProblems = ['malformed_id', 'store_not_found'] as const;
 

@@ -1,4 +1,3 @@
-import type { Request } from 'express';
 import { v7 as uuidv7 } from 'uuid';
 import { MalformedInputError, PreconditionRequiredError } from '../../shared/errors/app-error.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
@@ -9,12 +8,13 @@ import { ifMatchVersions } from '../../shared/middleware/request-preconditions.j
 import { hasRole } from '../../shared/services/authenticator.js';
 import type { Signer } from '../../shared/services/signer.js';
 import { parseBody } from '../../shared/validation/validate.js';
-import { newStoreSchema, replaceStoreSchema, storeIdPattern } from '../models/store.js';
+import { newStoreSchema, replaceStoreSchema } from '../models/store.js';
 import type { ExpectedVersion } from '../models/store-write.js';
 import type { StoreQueries } from '../services/store-queries.js';
 import type { DurableWrites } from '../services/write-queue/durable-writes.js';
 import { writeRequest } from './idempotency.js';
 import { parseListParameters, parsePageParameters } from './list-parameters.js';
+import { pathId } from './path-id.js';
 import { assertNoParameters } from './query.js';
 import { listQuestion, storeQuestion, storeWritten, toPageAnswer } from './store-answers.js';
 import { storeContracts } from './store-contracts.js';
@@ -72,7 +72,7 @@ export function storeEndpoints({
       access: 'viewer',
       contract: storeContracts.get,
       handler: breaker.read((req) => {
-        const id = storeIdOf(req);
+        const id = pathId(req, 'a store');
         assertNoParameters(req);
         const principal = principalOf(req);
         return {
@@ -91,7 +91,7 @@ export function storeEndpoints({
       body: replaceStoreSchema,
       contract: storeContracts.replace,
       handler: breaker.write(writePreferences, async (req, preferences) => {
-        const id = storeIdOf(req);
+        const id = pathId(req, 'a store');
         const input = parseBody(replaceStoreSchema, req.body);
         const expected = expectedVersion(ifMatchVersions(req), input.version);
         const write = { kind: 'store.replace', storeId: id, input, expected } as const;
@@ -104,7 +104,7 @@ export function storeEndpoints({
       access: 'operator',
       contract: storeContracts.decommission,
       handler: breaker.write(writePreferences, async (req, preferences) => {
-        const id = storeIdOf(req);
+        const id = pathId(req, 'a store');
         const expected = expectedVersion(ifMatchVersions(req), undefined);
         const write = { kind: 'store.decommission', storeId: id, expected } as const;
         return storeWritten(200, await writes.write(write, writeRequest(req, fingerprints, preferences)));
@@ -116,7 +116,7 @@ export function storeEndpoints({
       access: 'viewer',
       contract: storeContracts.history,
       handler: async (req, res) => {
-        const id = storeIdOf(req);
+        const id = pathId(req, 'a store');
         const consistency = consistencyOf(req);
         const page = await queries.history(id, parsePageParameters(req), { consistency });
         const { body, link } = toPageAnswer(req, page);
@@ -125,16 +125,6 @@ export function storeEndpoints({
       },
     },
   ];
-}
-
-/** @throws {MalformedInputError} `malformed_id` */
-function storeIdOf(req: Request): string {
-  const id = String(req.params['id']);
-  if (storeIdPattern.test(id)) return id;
-  const detail = 'The id of a store is a UUID in lower case';
-  throw new MalformedInputError('malformed_id', detail, {
-    details: [{ parameter: 'id', code: 'format', detail }],
-  });
 }
 
 /**

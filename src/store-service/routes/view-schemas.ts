@@ -1,8 +1,10 @@
 import Joi from 'joi';
 import { breakerReasons, breakerStates } from '../../shared/resilience/breaker-state.js';
 import { auditActions } from '../models/audit-entry.js';
+import { operatorActionKinds } from '../models/operator-action.js';
 import { operationStatuses } from '../models/operation.js';
 import { storeWriteKinds } from '../models/store-write.js';
+import { listedStates } from '../services/write-queue/queue-control.js';
 import { storeCode, storeFieldSchemas, storeStatuses } from '../models/store.js';
 
 const uuid = Joi.string().guid();
@@ -129,6 +131,55 @@ const breaker = Joi.object({
     .description('Why it entered its state; absent in the first one'),
 });
 
+const count = Joi.number().integer().min(0);
+
+const queueEntryFields = {
+  id: uuid.required(),
+  state: Joi.string()
+    .valid(...listedStates)
+    .required()
+    .description('`unconfirmed`: applied, but a failover could still undo it'),
+  kind: Joi.string()
+    .valid(...storeWriteKinds, 'operator.action')
+    .required()
+    .description('`operator.action`: the record of what an operator did, which waits for the database'),
+  storeId: uuid.description('Absent for the record of an operator’s action'),
+  acceptedAt: timestamp.required(),
+  acceptedBy: Joi.string().required(),
+  attempts: count.required().description('Attempts that failed for no want of the database'),
+  bytes: count.required(),
+  reason: Joi.string().description('Why it was parked or refused'),
+  settledAt: timestamp.description('When it left the queue'),
+};
+
+const queueStats = Joi.object({
+  queued: count.required(),
+  parked: count.required(),
+  unconfirmed: count.required(),
+  settled: count.required(),
+  bytes: count.required().description('Of all entries that hold what they would write'),
+  fileBytes: count.required(),
+  oldestAgeMs: count.required().description('Age of the oldest queued entry; 0 when none is'),
+  fullBy: Joi.string()
+    .valid('entries', 'bytes', 'age')
+    .description('The bound that keeps new entries out at present'),
+  failure: Joi.object({ reason: Joi.string().required(), since: timestamp.required() }).description(
+    'Why nothing could be stored last time',
+  ),
+});
+
+const operatorAction = Joi.object({
+  id: uuid.required(),
+  at: timestamp.required(),
+  actor: Joi.string().required().description('Principal that did it'),
+  action: Joi.string()
+    .valid(...operatorActionKinds)
+    .required(),
+  target: Joi.string().required().description('Name of the breaker, or id of the entry of the queue'),
+  reason: Joi.string().required(),
+  requestId: Joi.string().required(),
+});
+
 /** Schemas of what the API answers, by the name they have in the OpenAPI document. */
 export const viewSchemas = {
   Store: Joi.object({
@@ -179,9 +230,32 @@ export const viewSchemas = {
       isSignedIn: Joi.boolean().required(),
       leases: Joi.array().items(Joi.object().unknown()).required(),
     }).required(),
+    queue: Joi.object({
+      queued: count,
+      parked: count,
+      unconfirmed: count,
+      oldestAgeMs: count,
+      bytes: count,
+      drain: Joi.string().valid('idle', 'draining', 'backing-off', 'paused', 'closed').required(),
+      accepting: Joi.boolean().required().description('Whether it would take a write now'),
+    })
+      .required()
+      .description('Writes that wait for the database; without counts while the journal cannot be read'),
     breakers: Joi.array().items(breaker).required(),
   }),
   Breaker: breaker,
+  QueueEntry: Joi.object(queueEntryFields),
+  QueueEntryDetail: Joi.object({
+    ...queueEntryFields,
+    write: Joi.object().unknown().description('What it would write; personal data is redacted'),
+    unreadable: Joi.string().description('Why `write` is absent: `not_kept` once it is settled, else a code'),
+  }),
+  QueuePage: Joi.object({
+    items: Joi.array().items(Joi.object(queueEntryFields)).required(),
+    next,
+    stats: queueStats.required(),
+  }),
+  OperatorActionPage: Joi.object({ items: Joi.array().items(operatorAction).required(), next }),
   BreakerList: Joi.object({ items: Joi.array().items(breaker).required() }),
 } as const;
 

@@ -1,8 +1,7 @@
 import type { BreakerRegistry, BreakerView } from '../../shared/resilience/breaker-registry.js';
-import type { OperatorAction, OperatorLog } from './operator-log.js';
-
-/** Who wants something done to a breaker, and why. */
-export type OperatorRequest = Pick<OperatorAction, 'actor' | 'reason' | 'requestId'>;
+import type { OperatorAction } from '../models/operator-action.js';
+import type { OperatorLog } from './operator-log.js';
+import type { OperatorRequest } from './operator-request.js';
 
 /** What operators can do with the breakers of this process: each action is recorded first, or not done. */
 export class BreakerControl {

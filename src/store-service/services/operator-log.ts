@@ -1,16 +1,5 @@
 import type { Logger } from '../../shared/logging/logger.js';
-
-/** What an operator does to the running service, beside changing stores. */
-export interface OperatorAction {
-  /** Id of the principal. */
-  readonly actor: string;
-  readonly action: 'breaker.isolated' | 'breaker.restored' | 'queue.dropped' | 'queue.requeued';
-  /** What it is done to, e.g. the name of a breaker. */
-  readonly target: string;
-  /** In the operator's own words. */
-  readonly reason: string;
-  readonly requestId: string;
-}
+import type { OperatorAction } from '../models/operator-action.js';
 
 /** Where operators' actions are recorded, before they are carried out. */
 export interface OperatorLog {

@@ -4,7 +4,8 @@ import { DependencyUnavailableError } from '../../../shared/errors/app-error.js'
 import { InMemoryMetrics } from '../../../shared/metrics/in-memory-metrics.js';
 import { BreakerRegistry } from '../../../shared/resilience/breaker-registry.js';
 import { createSecurityBreaker } from '../../../shared/services/guarded-authenticator.js';
-import type { OperatorAction, OperatorLog } from '../../../store-service/services/operator-log.js';
+import type { OperatorAction } from '../../../store-service/models/operator-action.js';
+import type { OperatorLog } from '../../../store-service/services/operator-log.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { makeApp, recordingLogger } from '../../helpers/test-app.js';
 import { TestService } from '../../helpers/test-service.js';

@@ -96,7 +96,8 @@ describe('the OpenAPI document', () => {
       const url = path.replace('{id}', randomUUID()).replace('{code}', 'internal');
       const response = await service.request(method, url, 'admin');
       expect([method, path, response.status]).not.toEqual([method, path, 405]);
-      if (response.status === 404) expect(response.body.code).toMatch(/^(store|operation)_not_found$/);
+      if (response.status === 404)
+        expect(response.body.code).toMatch(/^(store|operation|journal_entry)_not_found$/);
     }
   });
 

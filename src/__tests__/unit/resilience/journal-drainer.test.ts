@@ -23,6 +23,7 @@ afterEach(async () => {
 });
 
 const done: ApplyResult = { kind: 'applied', outcome: null };
+const dropError = { kind: 'conflict', code: 'dropped', message: 'Dropped' } as const;
 const away = (): Error => new DependencyUnavailableError('database_unavailable', 'Away', { retryAfterMs: 1 });
 
 interface Bench {
@@ -79,6 +80,18 @@ async function drain({ drainer, event }: Bench): Promise<void> {
 function retryInMsOf(event: DrainEvent): number {
   if (event.type !== 'unavailable') throw new Error(`Not what was waited for: ${event.type}`);
   return event.retryInMs;
+}
+
+/** A journal whose `next` is another. */
+function withNext(journal: WriteJournal, next: WriteJournal['next']): DrainableJournal {
+  return {
+    next,
+    payloadOf: (entry) => journal.payloadOf(entry),
+    markApplied: (...args) => journal.markApplied(...args),
+    markRefused: (...args) => journal.markRefused(...args),
+    recordAttempt: (id) => journal.recordAttempt(id),
+    park: (...args) => journal.park(...args),
+  };
 }
 
 /** Until `apply` was called so many times. */
@@ -399,7 +412,7 @@ describe('a poison entry', () => {
     });
   });
 
-  it('that an operator drops while it is worked on holds nothing up', async () => {
+  it('that is settled by somebody else while it is worked on holds nothing up', async () => {
     const gate = Promise.withResolvers<ApplyResult>();
     const bench = await benchWith(
       [
@@ -411,10 +424,103 @@ describe('a poison entry', () => {
     const emptied = bench.event('emptied');
     bench.drainer.wake();
     await called(bench, 1);
-    await bench.journal.drop('a');
+    await bench.journal.markRefused('a', dropError);
     gate.resolve(done);
     await emptied;
     expect(bench.events.map(({ type }) => type)).toEqual(['vanished', 'applied', 'emptied']);
+  });
+});
+
+describe('a drain that is told to reconsider', () => {
+  it.each(['before', 'after'] as const)('%s it has what it asked for applies all the same', async (when) => {
+    let isFirst = true;
+    const bench = await benchWith(
+      [['a', 's1']],
+      () => Promise.resolve(done),
+      {},
+      (journal) => {
+        const next: WriteJournal['next'] = async (...question) => {
+          const entries = await journal.next(...question);
+          const reconsider = (): void => {
+            bench.drainer.reconsider();
+          };
+          if (isFirst && when === 'before') reconsider();
+          // after the drain has taken in the answer, and before it goes on
+          if (isFirst && when === 'after')
+            queueMicrotask(() => {
+              queueMicrotask(reconsider);
+            });
+          isFirst = false;
+          return entries;
+        };
+        return withNext(journal, next);
+      },
+    );
+    await drain(bench);
+    expect(bench.calls).toEqual(['a']);
+  });
+});
+
+describe('an entry that an operator drops', () => {
+  const threeOfAStream = [
+    ['a', 's1'],
+    ['b', 's1'],
+    ['c', 's1'],
+  ] as const;
+
+  function dropFrom({ journal, drainer }: Bench, id: string): Promise<void> {
+    return drainer.withhold(id, async () => {
+      const entry = await journal.get(id);
+      if (!entry) throw new Error('There is no entry');
+      await journal.drop(id, dropError);
+      return entry;
+    });
+  }
+
+  it('is not applied, although the drain has read it before', async () => {
+    const gate = Promise.withResolvers<ApplyResult>();
+    const bench = await benchWith(threeOfAStream, ({ id }) =>
+      id === 'a' ? gate.promise : Promise.resolve(done),
+    );
+    const emptied = bench.event('emptied');
+    bench.drainer.wake();
+    await called(bench, 1);
+    await dropFrom(bench, 'b');
+    gate.resolve(done);
+    await emptied;
+    expect(bench.calls).toEqual(['a', 'c']);
+    await expect(bench.journal.get('b')).resolves.toMatchObject({ state: 'refused', error: dropError });
+    expect(bench.events.map(({ type }) => type)).toEqual(['dropped', 'applied', 'applied', 'emptied']);
+  });
+
+  it('is waited for, and applied in its turn if it stays after all', async () => {
+    const bench = await benchWith(threeOfAStream, () => Promise.resolve(done));
+    const decision = Promise.withResolvers<never>();
+    const dropping = bench.drainer.withhold('b', () => decision.promise);
+    const emptied = bench.event('emptied');
+    bench.drainer.wake();
+    await called(bench, 1);
+    await new Promise((resume) => setImmediate(resume));
+    expect(bench.calls).toEqual(['a']);
+    decision.reject(new Error('The disk is full'));
+    await expect(dropping).rejects.toThrow('The disk is full');
+    await emptied;
+    expect(bench.calls).toEqual(['a', 'b', 'c']);
+  });
+
+  it('is left to the drain once that is at it, and to whoever came first', async () => {
+    const gate = Promise.withResolvers<ApplyResult>();
+    const bench = await benchWith(threeOfAStream, () => gate.promise);
+    const emptied = bench.event('emptied');
+    bench.drainer.wake();
+    await called(bench, 1);
+    await expect(dropFrom(bench, 'a')).rejects.toMatchObject({ code: 'journal_entry_busy' });
+    const first = dropFrom(bench, 'c');
+    await expect(dropFrom(bench, 'c')).rejects.toMatchObject({ code: 'journal_entry_busy' });
+    await first;
+    gate.resolve(done);
+    await emptied;
+    expect(bench.calls).toEqual(['a', 'b']);
   });
 });
 

@@ -219,15 +219,20 @@ describe('what becomes of an entry', () => {
     await expect(journal.get('none')).resolves.toBeUndefined();
   });
 
-  it('is dropped with a copy that can still be opened', async () => {
+  it('is refused when it is dropped, queued or parked, and needs no room any more', async () => {
     const journal = await openWith(['a'], ['b']);
     await journal.park('a', 'poison');
-    const copy = await journal.drop('a');
-    expect(copy).toMatchObject({ id: 'a', state: 'parked' });
-    await expect(journal.payloadOf(copy)).resolves.toBe('payload of a');
-    await expect(journal.get('a')).resolves.toBeUndefined();
-    await journal.drop('b');
+    const error = { kind: 'conflict', code: 'dropped', message: 'Dropped' } as const;
+    await journal.drop('a', error);
+    await expect(journal.get('a')).resolves.toMatchObject({
+      state: 'refused',
+      error,
+      sealedPayload: undefined,
+    });
+    await journal.drop('b', error);
     expect(journal.hasQueued('stream-1')).toBe(false);
+    await expect(journal.drop('b', error)).rejects.toMatchObject({ code: 'journal_entry_state' });
+    await expect(journal.requeue('a')).rejects.toMatchObject({ code: 'journal_entry_state' });
     await expect(journal.stats()).resolves.toMatchObject({ queued: 0, parked: 0, bytes: 0 });
   });
 

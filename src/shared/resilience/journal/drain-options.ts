@@ -66,7 +66,9 @@ export type DrainEvent =
       readonly error: unknown;
     }
   | { readonly type: 'parked'; readonly entry: SealedEntry; readonly reason: string }
-  /** The entry was settled or dropped by somebody else while it was worked on. */
+  /** An operator took it out of the queue for good. */
+  | { readonly type: 'dropped'; readonly entry: SealedEntry }
+  /** The entry was settled by somebody else while it was worked on. */
   | { readonly type: 'vanished'; readonly entry: SealedEntry; readonly error: unknown }
   /** Closing did not wait for it any longer; it stays queued and is applied again after the next start. */
   | { readonly type: 'abandoned'; readonly entry: SealedEntry }

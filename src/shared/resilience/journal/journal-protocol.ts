@@ -23,7 +23,7 @@ export interface Operations {
   requeue: { args: { id: string }; result: undefined };
   confirm: { args: { upTo: CommitPosition }; result: number };
   redrive: { args: { ids: readonly string[] }; result: number };
-  drop: { args: { id: string }; result: SealedEntry };
+  drop: { args: { id: string; errorJson: string }; result: undefined };
   forget: { args: { settledBeforeMs: number; limit: number }; result: number };
   next: { args: { limit: number; excludingStreams: readonly string[] }; result: SealedEntry[] };
   get: { args: { id: string }; result: SealedEntry | undefined };

@@ -26,7 +26,6 @@ export class JournalWrites {
   readonly #requeue;
   readonly #release;
   readonly #confirm;
-  readonly #delete;
   readonly #forget;
   readonly #disown;
   readonly #countCommit;
@@ -68,7 +67,6 @@ export class JournalWrites {
       WHERE state = 'applied' AND sealed IS NOT NULL AND is_retained = 1 AND timeline = ? AND lsn <= ?`);
     this.#confirm = database.prepare(`
       UPDATE entry SET sealed = NULL WHERE state = 'applied' AND sealed IS NOT NULL AND timeline = ? AND lsn <= ?`);
-    this.#delete = database.prepare('DELETE FROM entry WHERE id = ?');
     this.#forget = database.prepare(`
       DELETE FROM entry WHERE sequence IN (
         SELECT sequence FROM entry WHERE sealed IS NULL AND settled_ms < ? ORDER BY settled_ms LIMIT ?)`);
@@ -120,9 +118,7 @@ export class JournalWrites {
         });
       case 'drop':
         return this.#change(write.id, ['queued', 'parked'], () => {
-          const copy = this.#reads.find(write.id);
-          this.#delete.run(write.id);
-          return copy;
+          this.#settle.run({ id: write.id, state: 'refused', now: nowMs, result: write.errorJson });
         });
       case 'confirm':
         return done(this.#confirmUpTo(write.upTo));

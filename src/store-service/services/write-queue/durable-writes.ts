@@ -1,10 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Consistency } from '../../../shared/database/consistency.js';
-import { DatabaseUnavailableError } from '../../../shared/database/database-error.js';
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
 import type { WalPosition } from '../../../shared/database/wal-position.js';
-import { AppError } from '../../../shared/errors/app-error.js';
-import { BreakerOpenError } from '../../../shared/resilience/breaker.js';
 import type { Principal } from '../../../shared/services/authenticator.js';
 import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Operation } from '../../models/operation.js';
@@ -12,6 +9,7 @@ import type { Store } from '../../models/store.js';
 import type { StoreWrite } from '../../models/store-write.js';
 import { type IdempotencyKey, operationKey } from '../../repositories/idempotency-repository.js';
 import type { StoreCommands } from '../store-commands.js';
+import { isDatabaseAway } from './database-away.js';
 import type { QueuedWrite } from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 import type { WriteQueue } from './write-queue.js';
@@ -70,7 +68,8 @@ export class DurableWrites {
     try {
       return await this.#writeInTurn(queued, request);
     } catch (error) {
-      if (!request.mayQueue || !isDatabaseAway(error)) throw error;
+      const isForLater = isDatabaseAway(error) || error instanceof QueuedWritesAheadError;
+      if (!request.mayQueue || !isForLater) throw error;
       return { kind: 'accepted', ...(await this.#parts.queue.accept(queued)) };
     }
   }
@@ -161,11 +160,4 @@ class CommitWatcher implements Consistency {
     this.position = position;
     this.#inner.wrote(position);
   }
-}
-
-/** Whether a write failed for want of the database; one whose outcome is unknown is made once all the same. */
-function isDatabaseAway(error: unknown): boolean {
-  if (error instanceof DatabaseUnavailableError || error instanceof QueuedWritesAheadError) return true;
-  if (error instanceof BreakerOpenError) return error.breaker.startsWith('database');
-  return error instanceof AppError && error.code === 'write_outcome_unknown';
 }

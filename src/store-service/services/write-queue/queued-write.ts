@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { ErrorSnapshot } from '../../../shared/errors/app-error.js';
-import type { JournalEntry, NewEntry } from '../../../shared/resilience/journal/journal-entry.js';
+import type { Claim, JournalEntry } from '../../../shared/resilience/journal/journal-entry.js';
 import type { Principal } from '../../../shared/services/authenticator.js';
 import type { FinishedOperation } from '../../repositories/operation-repository.js';
 import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import type { Operation, OperationFate, OperationResult } from '../../models/operation.js';
-import type { StoreWrite, StoreWriteKind } from '../../models/store-write.js';
+import type { StoreWrite } from '../../models/store-write.js';
+import { readSummary, type WriteSummary } from './entry-summary.js';
 
 /** A write as the journal keeps it, with everything that is needed to carry it out later. */
 export interface QueuedWrite {
@@ -19,40 +20,27 @@ export interface QueuedWrite {
   readonly madeAt: Date | undefined;
 }
 
-/** What lists show of an entry; in the clear, so without personal data. */
-interface Summary {
-  readonly kind: StoreWriteKind;
-  readonly acceptedBy: string;
-}
-
-type Serialised = Omit<QueuedWrite, 'operationId' | 'idempotencyKey' | 'madeAt'> & {
+/** A queued write as JSON has it. */
+export type SerialisedWrite = Omit<QueuedWrite, 'operationId' | 'idempotencyKey' | 'madeAt'> & {
   readonly idempotencyKey?: Omit<IdempotencyKey, 'fingerprint'> & { readonly fingerprint: string };
   readonly madeAt?: string;
 };
 
-/** Writes to one store are carried out in their order. */
-export function toNewEntry(queued: QueuedWrite): NewEntry {
-  const { operationId, write, principal, requestId, idempotencyKey, madeAt } = queued;
-  const summary: Summary = { kind: write.kind, acceptedBy: principal.id };
-  const fingerprint = idempotencyKey?.fingerprint.toString('base64') ?? '';
-  const payload: Serialised = {
+export function serialiseWrite(queued: QueuedWrite): SerialisedWrite {
+  const { write, principal, requestId, idempotencyKey, madeAt } = queued;
+  return {
     write,
     principal,
     requestId,
-    ...(idempotencyKey && { idempotencyKey: { ...idempotencyKey, fingerprint } }),
+    ...(idempotencyKey && {
+      idempotencyKey: { ...idempotencyKey, fingerprint: idempotencyKey.fingerprint.toString('base64') },
+    }),
     ...(madeAt && { madeAt: madeAt.toISOString() }),
-  };
-  return {
-    id: operationId,
-    stream: write.storeId,
-    summary: JSON.stringify(summary),
-    payload: JSON.stringify(payload),
-    ...(idempotencyKey && { claim: { key: claimKeyOf(idempotencyKey), fingerprint } }),
   };
 }
 
-export function parseQueuedWrite(operationId: string, payload: string): QueuedWrite {
-  const { idempotencyKey, madeAt, ...rest } = JSON.parse(payload) as Serialised;
+export function parseWrite(operationId: string, serialised: SerialisedWrite): QueuedWrite {
+  const { idempotencyKey, madeAt, ...rest } = serialised;
   return {
     ...rest,
     operationId,
@@ -64,6 +52,11 @@ export function parseQueuedWrite(operationId: string, payload: string): QueuedWr
   };
 }
 
+/** What finds the entry of a request when that is repeated. */
+export function claimOf(key: IdempotencyKey): Claim {
+  return { key: claimKeyOf(key), fingerprint: key.fingerprint.toString('base64') };
+}
+
 /** The journal's name for an idempotency key: of a fixed length, whatever characters the key has. */
 export function claimKeyOf({ principal, key }: IdempotencyKey): string {
   return createHash('sha256')
@@ -71,9 +64,11 @@ export function claimKeyOf({ principal, key }: IdempotencyKey): string {
     .digest('base64');
 }
 
-/** The operation that an entry of the journal stands for. */
-export function toOperation(entry: JournalEntry): Operation {
-  const { kind, acceptedBy } = JSON.parse(entry.summary) as Summary;
+/** The operation that an entry of the journal stands for; an operator's action is none. */
+export function toOperation(entry: JournalEntry): Operation | undefined {
+  const summary = readSummary(entry);
+  if (summary.kind === 'operator.action') return undefined;
+  const { kind, acceptedBy } = summary;
   const fate = fateOf(entry);
   return {
     id: entry.id,
@@ -87,13 +82,13 @@ export function toOperation(entry: JournalEntry): Operation {
   };
 }
 
-/** What is written into the database of an operation that has come to its end. */
+/** What is written into the database of a store's write that has come to its end. */
 export function finishedOperation(
   entry: JournalEntry,
   finishedAt: Date,
   end: { readonly result: OperationResult } | { readonly error: ErrorSnapshot },
 ): FinishedOperation {
-  const { kind, acceptedBy } = JSON.parse(entry.summary) as Summary;
+  const { kind, acceptedBy } = readSummary(entry) as WriteSummary;
   const facts = {
     id: entry.id,
     kind,

@@ -8,8 +8,10 @@ import type { Operation, OperationResult } from '../../models/operation.js';
 import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { CommitKeeper } from './commit-keeper.js';
+import type { RecordedAction } from '../../models/operator-action.js';
+import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
+import { claimKeyOf, type QueuedWrite, toOperation } from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
-import { claimKeyOf, parseQueuedWrite, type QueuedWrite, toNewEntry, toOperation } from './queued-write.js';
 
 export interface WriteQueueParts {
   readonly journal: WriteJournal;
@@ -41,7 +43,7 @@ export class WriteQueue {
   async accept(queued: QueuedWrite): Promise<Acceptance> {
     const { journal, drainer } = this.#parts;
     try {
-      await journal.append(toNewEntry(queued));
+      await journal.append(toNewEntry({ type: 'store-write', queued }));
     } catch (error) {
       if (!(error instanceof ClaimTakenError)) throw error;
       if (!error.isSame) throw new IdempotencyKeyReusedError();
@@ -51,10 +53,17 @@ export class WriteQueue {
     return { operation: await this.#get(queued.operationId), isReplay: false };
   }
 
+  /** Keeps the record of an operator's action until the database takes it. @throws as `WriteJournal.append` */
+  async acceptAction(action: RecordedAction): Promise<void> {
+    const { journal, drainer } = this.#parts;
+    await journal.append(toNewEntry({ type: 'operator-action', action }));
+    drainer.notice();
+  }
+
   /** Keeps a write that was made until no failover can undo it any more. @throws as `WriteJournal.retain` */
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
     const { journal, keeper } = this.#parts;
-    await journal.retain(toNewEntry(queued), { outcome, position });
+    await journal.retain(toNewEntry({ type: 'store-write', queued }), { outcome, position });
     keeper.notice(position);
   }
 
@@ -68,8 +77,9 @@ export class WriteQueue {
     if (key) {
       const claimant = await journal.findClaimant(claimKeyOf(key));
       if (claimant?.state === 'queued') {
-        const { idempotencyKey } = await this.open(claimant);
-        if (!idempotencyKey?.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
+        const content = await this.open(claimant);
+        const claimed = content.type === 'store-write' ? content.queued.idempotencyKey : undefined;
+        if (!claimed?.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
         return claimant.stream;
       }
     }
@@ -128,8 +138,8 @@ export class WriteQueue {
   }
 
   /** @throws as `WriteJournal.payloadOf` */
-  async open(entry: SealedEntry): Promise<QueuedWrite> {
-    return parseQueuedWrite(entry.id, await this.#parts.journal.payloadOf(entry));
+  async open(entry: SealedEntry): Promise<QueuedContent> {
+    return parseContent(entry.id, await this.#parts.journal.payloadOf(entry));
   }
 
   async #get(operationId: string): Promise<Operation> {
@@ -158,5 +168,7 @@ export class WriteQueue {
 }
 
 function isEnd({ type }: DrainEvent): boolean {
-  return type === 'applied' || type === 'refused' || type === 'parked' || type === 'vanished';
+  return (
+    type === 'applied' || type === 'refused' || type === 'parked' || type === 'dropped' || type === 'vanished'
+  );
 }

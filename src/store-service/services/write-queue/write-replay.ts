@@ -13,9 +13,12 @@ import { operationKey } from '../../repositories/idempotency-repository.js';
 import { insertOperation } from '../../repositories/operation-repository.js';
 import type { Outcome } from '../idempotent-runner.js';
 import type { StoreCommands } from '../store-commands.js';
+import { insertOperatorAction } from '../../repositories/operator-action-repository.js';
+import type { RecordedAction } from '../../models/operator-action.js';
+import { parseContent } from './queued-content.js';
+import { finishedOperation, type QueuedWrite } from './queued-write.js';
 import type { CommitKeeper } from './commit-keeper.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
-import { finishedOperation, parseQueuedWrite } from './queued-write.js';
 
 /** Says whether a caller may still do what was asked for a while ago. */
 export interface Authority {
@@ -40,7 +43,7 @@ const waitMs = 1_000;
 
 /**
  * Carries out writes from the journal, once each: everything is checked again, and the operation is recorded in the
- * transaction of the write itself, for every instance to see.
+ * transaction of the write itself, for every instance to see. What operators did is recorded, once each, too.
  */
 export class WriteReplay {
   readonly #parts: WriteReplayDependencies;
@@ -51,10 +54,19 @@ export class WriteReplay {
 
   /** See `ApplyEntry`. */
   async apply(entry: SealedEntry, payload: string, signal: AbortSignal): Promise<ApplyResult> {
+    const content = parseContent(entry.id, payload);
+    switch (content.type) {
+      case 'store-write':
+        return this.#replay(entry, content.queued, signal);
+      case 'operator-action':
+        return this.#recordAction(content.action, signal);
+    }
+  }
+
+  async #replay(entry: SealedEntry, queued: QueuedWrite, signal: AbortSignal): Promise<ApplyResult> {
     const { authority, keeper } = this.#parts;
     const { epoch } = keeper;
     await keeper.settled();
-    const queued = parseQueuedWrite(entry.id, payload);
     try {
       await authority.confirm(queued.principal, 'operator');
       const enter = async (): Promise<void> => {
@@ -72,7 +84,7 @@ export class WriteReplay {
 
   async #carryOut(
     entry: SealedEntry,
-    { write, principal, requestId, idempotencyKey, madeAt }: ReturnType<typeof parseQueuedWrite>,
+    { write, principal, requestId, idempotencyKey, madeAt }: QueuedWrite,
     enter: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<ApplyResult> {
@@ -90,6 +102,22 @@ export class WriteReplay {
         this.#record(tx, entry, made);
       },
     });
+    return this.#applied(outcome, commit);
+  }
+
+  /** It was done already: nothing is left to check. */
+  async #recordAction(action: RecordedAction, signal: AbortSignal): Promise<ApplyResult> {
+    const commit = new CommitWitness();
+    await this.#parts.database.transaction((tx) => insertOperatorAction(tx, action), {
+      consistency: commit,
+      isIdempotent: true,
+      waitMs,
+      signal,
+    });
+    return this.#applied(null, commit);
+  }
+
+  #applied(outcome: unknown, commit: CommitWitness): ApplyResult {
     const position = this.#unsafePosition(commit.position);
     return { kind: 'applied', outcome, ...(position && { position }) };
   }

@@ -1,0 +1,376 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { withClient } from '../../../dev/postgres/admin-client.js';
+import { waitUntil } from '../../../dev/wait-until.js';
+import { poisonStore } from '../../helpers/poison.js';
+import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
+import { newStoreBody } from '../../helpers/store-samples.js';
+import { TestService } from '../../helpers/test-service.js';
+
+let service: TestService;
+let services: ProxiedServices;
+
+beforeAll(async () => {
+  service = await TestService.start();
+  services = new ProxiedServices(service);
+});
+
+afterEach(() => services.closeAll());
+afterAll(() => service.stop());
+
+type Json = Record<string, unknown>;
+
+const contact = { name: 'Canary Person', email: 'canary@example.org', phone: '+4930123456' };
+
+async function queueWrite(instance: Proxied, body: object = newStoreBody()): Promise<Json> {
+  return (await instance.send('post', '/api/stores', body).expect(202)).body as Json;
+}
+
+async function list(instance: Proxied, query = ''): Promise<{ items: Json[]; next?: string; stats: Json }> {
+  const { body } = await instance.send('get', `/admin/queue${query}`, undefined, 'admin').expect(200);
+  return body as { items: Json[]; next?: string; stats: Json };
+}
+
+const show = (instance: Proxied, id: unknown) =>
+  instance.send('get', `/admin/queue/${String(id)}`, undefined, 'admin');
+const drop = (instance: Proxied, id: unknown, reason = 'nobody needs it') =>
+  instance.send('post', `/admin/queue/${String(id)}/drop`, { reason }, 'admin');
+const requeue = (instance: Proxied, id: unknown, reason = 'it is mended') =>
+  instance.send('post', `/admin/queue/${String(id)}/requeue`, { reason }, 'admin');
+
+async function actionsOn(target: unknown): Promise<Json[]> {
+  const { rows } = await withClient(service.database.ownerUrl, (client) =>
+    client.query<Json>('SELECT * FROM operator_actions WHERE target = $1 ORDER BY id', [target]),
+  );
+  return rows;
+}
+
+/** A write that fails again and again, as the queue has it in the end; and how to end what makes it fail. */
+async function parkPoison(instance: Proxied): Promise<{ operation: Json; cure: () => Promise<void> }> {
+  const body = newStoreBody({ contact });
+  const cure = await poisonStore(service.database, String(body['code']));
+  await instance.loseDatabase();
+  const operation = await queueWrite(instance, body);
+  const other = await queueWrite(instance);
+  instance.returnDatabase();
+  await instance.expectEnd(other['id'], { status: 'SUCCEEDED' });
+  await instance.expectEnd(operation['id'], { status: 'PARKED', attempts: 5 });
+  return { operation, cure };
+}
+
+describe('the queue', () => {
+  it('shows admins what waits, page by page, and how much it holds', async () => {
+    const instance = await services.start();
+    await instance.loseDatabase();
+    const first = await queueWrite(instance);
+    const second = await queueWrite(instance);
+    const page = await list(instance, '?state=queued&limit=1');
+    expect(page.items).toEqual([
+      {
+        id: first['id'],
+        state: 'queued',
+        kind: 'store.create',
+        storeId: first['storeId'],
+        acceptedAt: first['acceptedAt'],
+        acceptedBy: 'key:test-operator',
+        attempts: 0,
+        bytes: expect.any(Number),
+      },
+    ]);
+    expect(page.stats).toMatchObject({ queued: 2, parked: 0, unconfirmed: 0, settled: 0 });
+    const rest = await list(instance, `?state=queued&limit=1&cursor=${String(page.next)}`);
+    expect(rest.items.map(({ id }) => id)).toEqual([second['id']]);
+    expect(rest).not.toHaveProperty('next');
+    expect((await list(instance, '?state=parked')).items).toEqual([]);
+    const mismatch = `/admin/queue?state=parked&cursor=${String(page.next)}`;
+    const { body } = await instance.send('get', mismatch, undefined, 'admin').expect(400);
+    expect(body.code).toBe('cursor_mismatch');
+    await instance.send('get', '/admin/queue?state=lost', undefined, 'admin').expect(400);
+  });
+
+  it('is for admins only', async () => {
+    const id = randomUUID();
+    for (const caller of ['viewer', 'operator'] as const) {
+      await service.get('/admin/queue', caller).expect(403);
+      await service.get(`/admin/queue/${id}`, caller).expect(403);
+      await service.post(`/admin/queue/${id}/drop`, { reason: 'x' }, caller).expect(403);
+      await service.post(`/admin/queue/${id}/requeue`, { reason: 'x' }, caller).expect(403);
+      await service.get('/admin/actions', caller).expect(403);
+    }
+  });
+
+  it('knows no entry that there is not, and no id that is none', async () => {
+    for (const path of [`/admin/queue/${randomUUID()}`, '/admin/queue/nonsense']) {
+      const [status, code] = path.endsWith('e') ? [400, 'malformed_id'] : [404, 'journal_entry_not_found'];
+      expect((await service.get(path, 'admin').expect(status)).body.code).toBe(code);
+      for (const change of ['drop', 'requeue']) {
+        const { body } = await service.post(`${path}/${change}`, { reason: 'x' }, 'admin').expect(status);
+        expect(body.code).toBe(code);
+      }
+    }
+    await service.post(`/admin/queue/${randomUUID()}/drop`, {}, 'admin').expect(422);
+  });
+
+  it('shows what an entry would write, without personal data, or why it cannot', async () => {
+    const instance = await services.start();
+    await instance.loseDatabase();
+    const body = newStoreBody({ contact });
+    const operation = await queueWrite(instance, body);
+    const response = await show(instance, operation['id']).expect(200);
+    expect(response.body.write).toEqual({
+      kind: 'store.create',
+      storeId: operation['storeId'],
+      input: expect.objectContaining({ code: body['code'], contact: '[redacted]' }),
+    });
+    expect(response.text).not.toMatch(/Canary|canary@|30123456/);
+    instance.returnDatabase();
+    await instance.expectEnd(operation['id'], { status: 'SUCCEEDED' });
+    const settled = await waitUntil(
+      'the end of the entry',
+      async () => {
+        const { body: entry } = (await show(instance, operation['id']).expect(200)) as { body: Json };
+        return entry['state'] === 'applied' && entry;
+      },
+      { timeoutMs: 10_000 },
+    );
+    expect(settled).toMatchObject({ unreadable: 'not_kept', settledAt: expect.any(String) });
+    expect(settled).not.toHaveProperty('write');
+  });
+
+  it('says so where an entry cannot be decrypted for want of a key', async () => {
+    const instance = await services.start();
+    const { operation, cure } = await parkPoison(instance);
+    await instance.close();
+    await cure();
+    // one that has no key at hand yet
+    const next = await services.start({ JOURNAL_DIR: instance.journalFolder });
+    await list(next);
+    service.vault.server.state.isSealed = true;
+    try {
+      const { body } = await show(next, operation['id']).expect(200);
+      expect(body).toMatchObject({ state: 'parked', unreadable: 'encryption_unavailable' });
+      expect(body).not.toHaveProperty('write');
+    } finally {
+      service.vault.server.state.isSealed = false;
+    }
+  });
+});
+
+describe('a poison entry', () => {
+  it('is parked while the others proceed, makes the service degraded, and is made once it is requeued and mended', async () => {
+    const instance = await services.start();
+    const { operation, cure } = await parkPoison(instance);
+    const { items } = await list(instance, '?state=parked');
+    expect(items).toEqual([
+      expect.objectContaining({
+        id: operation['id'],
+        attempts: 5,
+        reason: expect.stringContaining('5 times'),
+      }),
+    ]);
+    const { body: health } = await instance.send('get', '/health', undefined, 'viewer').expect(200);
+    expect(health).toMatchObject({ status: 'degraded', queue: { parked: 1, queued: 0, accepting: true } });
+
+    await cure();
+    const requeued = await requeue(instance, operation['id'], 'the trigger is gone').expect(200);
+    expect(requeued.body.id).toBe(operation['id']);
+    await instance.expectEnd(operation['id'], { status: 'SUCCEEDED' });
+    await service.get(`/api/stores/${String(operation['storeId'])}`).expect(200);
+    expect(await actionsOn(operation['id'])).toMatchObject([
+      { action: 'queue.requeued', actor: 'key:test-admin', reason: 'the trigger is gone' },
+    ]);
+    const again = await requeue(instance, operation['id']).expect(409);
+    expect(again.body).toMatchObject({ code: 'journal_entry_state', metadata: { state: 'applied' } });
+    expect(await actionsOn(operation['id'])).toHaveLength(1);
+  });
+
+  it('ends FAILED for everybody when it is dropped, with a copy and a record of who did it', async () => {
+    const instance = await services.start();
+    const { operation, cure } = await parkPoison(instance);
+    const id = String(operation['id']);
+    const { body: dropped } = await drop(instance, id, 'test data').set('X-Request-Id', 'drop-1').expect(200);
+    expect(dropped).toMatchObject({
+      state: 'refused',
+      reason: expect.stringMatching(/^dropped_by_operator: /),
+    });
+    await cure();
+
+    const problem = { code: 'dropped_by_operator', status: 409, retryable: false };
+    await instance.expectEnd(id, { status: 'FAILED', durability: 'journal', problem });
+    const { body: elsewhere } = await service.get(`/api/operations/${id}`).expect(200);
+    expect(elsewhere).toMatchObject({ status: 'FAILED', durability: 'database', problem });
+    expect(await actionsOn(id)).toMatchObject([
+      { action: 'queue.dropped', actor: 'key:test-admin', reason: 'test data', request_id: 'drop-1' },
+    ]);
+
+    const path = join(instance.journalFolder, 'dropped', `${id}.json`);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const text = await readFile(path, 'utf8');
+    expect(text).not.toMatch(/Canary|canary@|30123456/);
+    expect(JSON.parse(text)).toMatchObject({
+      id,
+      state: 'parked',
+      sealedPayload: expect.any(String),
+      dropped: { by: 'key:test-admin', reason: 'test data' },
+    });
+
+    expect((await drop(instance, id).expect(409)).body.code).toBe('journal_entry_state');
+    expect((await requeue(instance, id).expect(409)).body.code).toBe('journal_entry_state');
+    expect((await show(instance, id).expect(200)).body).toMatchObject({ unreadable: 'not_kept' });
+    const { body: health } = await instance.send('get', '/health', undefined, 'viewer').expect(200);
+    expect(health.queue).toMatchObject({ parked: 0 });
+  });
+});
+
+describe('a queued write', () => {
+  it('is never made once it was dropped, and whoever waits for its end hears of it at once', async () => {
+    const instance = await services.start();
+    await instance.loseDatabase();
+    const [unwanted, wanted] = [await queueWrite(instance), await queueWrite(instance)];
+    const waiting = instance.expectEnd(unwanted['id'], { status: 'FAILED' });
+    // while the drain tries whether the database is back, its entry is in work
+    await waitUntil(
+      'a moment without an attempt',
+      async () => (await drop(instance, unwanted['id'])).status === 200,
+      { timeoutMs: 20_000 },
+    );
+    await waiting;
+    // the database could not be told
+    expect(await actionsOn(unwanted['id'])).toEqual([]);
+    instance.returnDatabase();
+    await instance.expectEnd(wanted['id'], { status: 'SUCCEEDED' });
+    await service.get(`/api/stores/${String(unwanted['storeId'])}`).expect(404);
+    await instance.expectEnd(unwanted['id'], { status: 'FAILED', problem: { code: 'dropped_by_operator' } });
+    const actions = await waitUntil(
+      'the record',
+      async () => {
+        const rows = await actionsOn(unwanted['id']);
+        return rows.length > 0 && rows;
+      },
+      { timeoutMs: 10_000 },
+    );
+    expect(actions).toMatchObject([{ action: 'queue.dropped' }]);
+  });
+
+  it('stays if no copy of it can be kept', async () => {
+    const instance = await services.start();
+    const { operation, cure } = await parkPoison(instance);
+    await writeFile(join(instance.journalFolder, 'dropped'), 'in the way');
+    const { body } = await drop(instance, operation['id']).expect(503);
+    expect(body).toMatchObject({ code: 'journal_unavailable', retryable: true });
+    expect((await show(instance, operation['id'])).body.state).toBe('parked');
+    await cure();
+  });
+
+  it('that the database has already is not dropped', async () => {
+    const instance = await services.start();
+    const { operation, cure } = await parkPoison(instance);
+    await withClient(service.database.ownerUrl, (client) =>
+      client.query(
+        `INSERT INTO operations VALUES ($1, 'store.create', $2, 'SUCCEEDED', now(), 'x', 0, now(), 1, NULL)`,
+        [operation['id'], operation['storeId']],
+      ),
+    );
+    const { body } = await drop(instance, operation['id']).expect(409);
+    expect(body).toMatchObject({ code: 'journal_entry_state', metadata: { state: 'parked' } });
+    expect(await actionsOn(operation['id'])).toEqual([]);
+    await cure();
+  });
+});
+
+describe('what an operator does while the database is away', () => {
+  it('waits in the journal, and is in the record once when the database is back', async () => {
+    const instance = await services.start();
+    await instance.loseDatabase();
+    const isolate = '/admin/breakers/database-primary/isolate';
+    const restore = '/admin/breakers/database-primary/restore';
+    const because = { reason: 'the disk is replaced' };
+    await instance.send('post', isolate, because, 'admin').set('X-Request-Id', 'away-1').expect(200);
+    const { items } = await list(instance, '?state=queued');
+    expect(items).toEqual([
+      expect.objectContaining({ kind: 'operator.action', acceptedBy: 'key:test-admin' }),
+    ]);
+    const [entry] = items;
+    expect(entry).not.toHaveProperty('storeId');
+    const { body: detail } = await show(instance, entry?.['id']).expect(200);
+    expect(detail.write).toMatchObject({ action: 'breaker.isolated', ...because });
+    await waitUntil(
+      'a moment without an attempt',
+      async () => (await drop(instance, entry?.['id'])).body.code === 'journal_entry_state',
+      { timeoutMs: 20_000 },
+    );
+    await instance.send('post', restore, { reason: 'it is back' }, 'admin').expect(200);
+
+    instance.returnDatabase();
+    const actions = await waitUntil(
+      'the record',
+      async () => {
+        const rows = await actionsOn('database-primary');
+        return rows.length === 2 && rows;
+      },
+      { timeoutMs: 30_000 },
+    );
+    expect(actions).toMatchObject([
+      { id: entry?.['id'], action: 'breaker.isolated', reason: because.reason, request_id: 'away-1' },
+      { action: 'breaker.restored', reason: 'it is back' },
+    ]);
+    const { body } = await instance.send('get', `/api/operations/${String(entry?.['id'])}`).expect(404);
+    expect(body.code).toBe('operation_not_found');
+  });
+
+  it('is not done if nothing can record it', async () => {
+    const instance = await services.start({ JOURNAL_MAX_ENTRIES: '1' });
+    await instance.loseDatabase();
+    await queueWrite(instance);
+    const { body } = await instance
+      .send('post', '/admin/breakers/vault-decrypt/isolate', { reason: 'x' }, 'admin')
+      .expect(503);
+    expect(body.code).toBe('journal_full');
+    const { body: health } = await instance.send('get', '/health', undefined, 'viewer').expect(200);
+    expect(health).toMatchObject({ status: 'degraded', queue: { accepting: false } });
+    expect(health.breakers).toContainEqual(
+      expect.objectContaining({ name: 'vault-decrypt', state: 'closed' }),
+    );
+  });
+});
+
+describe('GET /admin/actions', () => {
+  it('shows what was done, newest first, page by page', async () => {
+    const own = await TestService.start();
+    try {
+      for (const reason of ['one', 'two', 'three']) {
+        await own.post('/admin/breakers/vault-decrypt/restore', { reason }, 'admin').expect(200);
+      }
+      const { body: page } = await own.get('/admin/actions?limit=2', 'admin').expect(200);
+      const reasons = (items: Json[]): unknown[] => items.map(({ reason }) => reason);
+      expect(reasons(page.items as Json[])).toEqual(['three', 'two']);
+      expect(page.items[0]).toEqual({
+        id: expect.any(String),
+        at: expect.stringMatching(/Z$/),
+        actor: 'key:test-admin',
+        action: 'breaker.restored',
+        target: 'vault-decrypt',
+        reason: 'three',
+        requestId: expect.any(String),
+      });
+      const next = `/admin/actions?limit=2&cursor=${String(page.next)}`;
+      const { body: rest } = await own.get(next, 'admin').expect(200);
+      expect(reasons(rest.items as Json[])).toEqual(['one']);
+      expect(rest).not.toHaveProperty('next');
+      await own.get('/admin/actions?cursor=forged', 'admin').expect(400);
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('cannot be changed, whoever asks', async () => {
+    await service.post('/admin/breakers/vault-decrypt/restore', { reason: 'one' }, 'admin').expect(200);
+    for (const sql of ['DELETE FROM operator_actions', `UPDATE operator_actions SET reason = 'other'`]) {
+      await expect(withClient(service.database.ownerUrl, (client) => client.query(sql))).rejects.toThrow(
+        'not allowed',
+      );
+    }
+  });
+});

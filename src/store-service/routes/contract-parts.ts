@@ -1,0 +1,31 @@
+import type Joi from 'joi';
+import type { ParameterContract } from '../../shared/middleware/endpoint.js';
+import { type JsonSchema, toJsonSchema } from '../../shared/validation/json-schema.js';
+import type { ViewName } from './view-schemas.js';
+
+/** What can be wrong with any body. */
+export const bodyProblems = [
+  'body_required',
+  'malformed_json',
+  'duplicate_key',
+  'forbidden_key',
+  'too_deep',
+  'incomplete_body',
+  'body_too_large',
+  'unsupported_media_type',
+  'validation_failed',
+] as const;
+
+/** Query parameters, from the schemas that check them. */
+export function queryParameters(schemas: Readonly<Record<string, Joi.Schema>>): ParameterContract[] {
+  return Object.entries(schemas).map(([name, schema]) => {
+    const { description, ...rest } = toJsonSchema(schema);
+    const list = name === 'status' ? { style: 'form' as const, explode: false } : {};
+    return { name, in: 'query', description: String(description), schema: rest, ...list };
+  });
+}
+
+/** An answer of one media type, with the schema of this name. */
+export function json(view: ViewName): Readonly<Record<string, JsonSchema>> {
+  return { 'application/json': { $ref: `#/components/schemas/${view}` } };
+}

@@ -1,0 +1,17 @@
+import type { Request } from 'express';
+import { MalformedInputError } from '../../shared/errors/app-error.js';
+import { storeIdPattern } from '../models/store.js';
+
+/**
+ * The id in the path.
+ * @param what it is the id of, e.g. `an operation`
+ * @throws {MalformedInputError} `malformed_id`
+ */
+export function pathId(req: Request, what: string): string {
+  const id = String(req.params['id']);
+  if (storeIdPattern.test(id)) return id;
+  const detail = `The id of ${what} is a UUID in lower case`;
+  throw new MalformedInputError('malformed_id', detail, {
+    details: [{ parameter: 'id', code: 'format', detail }],
+  });
+}

@@ -1,0 +1,48 @@
+import type { JournalEntry } from '../../shared/resilience/journal/journal-entry.js';
+import type { JournalStats } from '../../shared/resilience/journal/journal-options.js';
+import { readSummary } from '../services/write-queue/entry-summary.js';
+import type { QueuedContent } from '../services/write-queue/queued-content.js';
+import type { ReadContent } from '../services/write-queue/queue-control.js';
+
+/** An entry of the queue as operators see it. */
+export function toEntryView(entry: JournalEntry): object {
+  const { id, stream, acceptedAt, attempts, bytes } = entry;
+  const { kind, acceptedBy } = readSummary(entry);
+  return {
+    id,
+    state: entry.state === 'applied' && !entry.isFinal ? 'unconfirmed' : entry.state,
+    kind,
+    // the record of an operator's action belongs to no store
+    ...(kind !== 'operator.action' && { storeId: stream }),
+    acceptedAt: acceptedAt.toISOString(),
+    acceptedBy,
+    attempts,
+    bytes,
+    ...reasonOf(entry),
+    ...(entry.state !== 'queued' && { settledAt: entry.settledAt.toISOString() }),
+  };
+}
+
+/** What it would write, without personal data. */
+export function toContentView(read: ReadContent): object {
+  return 'content' in read ? { write: toWriteView(read.content) } : read;
+}
+
+export function toStatsView({ failure, ...counts }: JournalStats): object {
+  return {
+    ...counts,
+    ...(failure && { failure: { reason: failure.reason, since: failure.since.toISOString() } }),
+  };
+}
+
+function reasonOf(entry: JournalEntry): object {
+  if (entry.state === 'parked') return { reason: entry.reason };
+  return entry.state === 'refused' ? { reason: `${entry.error.code}: ${entry.error.message}` } : {};
+}
+
+function toWriteView(content: QueuedContent): object {
+  if (content.type === 'operator-action') return { kind: 'operator.action', ...content.action };
+  const { write } = content.queued;
+  if (write.kind === 'store.decommission' || !write.input.contact) return write;
+  return { ...write, input: { ...write.input, contact: '[redacted]' } };
+}
