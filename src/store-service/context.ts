@@ -144,6 +144,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       config: config.journal,
       failoverWaitMs: config.database.failoverWaitMs,
       database,
+      breaker: databaseBreakers.primary,
       commands,
       authority: authenticator,
       cipher,

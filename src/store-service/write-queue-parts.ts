@@ -4,6 +4,7 @@ import { replicationOf } from '../shared/database/replication-status.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { Metrics } from '../shared/metrics/metrics.js';
 import type { Releasers } from '../shared/releasers.js';
+import type { Breaker } from '../shared/resilience/breaker.js';
 import { JournalDrainer } from '../shared/resilience/journal-drainer.js';
 import type { PayloadSeal } from '../shared/resilience/journal/journal-options.js';
 import { forgetSettled } from '../shared/resilience/journal-housekeeping.js';
@@ -22,6 +23,8 @@ export interface WriteQueueDependencies {
   /** Longest wait of a request for a primary. */
   readonly failoverWaitMs: number;
   readonly database: ConnectionManager;
+  /** In front of the primary. */
+  readonly breaker: Breaker;
   readonly commands: StoreCommands;
   readonly authority: Authority;
   readonly cipher: FieldCipher;
@@ -104,6 +107,12 @@ export async function openWriteQueue(
     'The drain’s ear',
     database.onEvent((event) => {
       if (event.type === 'cluster_state') follow();
+    }),
+  );
+  releasers.add(
+    'The drain’s ear at the breaker',
+    parts.breaker.onEvent((event) => {
+      if (event.type === 'state' && event.reason === 'restored') drainer.wake();
     }),
   );
   follow();

@@ -173,14 +173,9 @@ export class JournalDrainer {
     this.#stop = undefined;
     while (!this.#mustStop()) {
       this.#knock = Promise.withResolvers();
-      const epoch = this.#epoch;
       const hasFetched = await this.#fetch();
       this.#startStreams();
-      if (this.#busy.size === 0) {
-        // what was fetched was put back meanwhile: that nothing has begun does not say that nothing is queued
-        if (epoch !== this.#epoch) continue;
-        break;
-      }
+      if (this.#busy.size === 0) break;
       if (!hasFetched || this.#busy.size >= this.#places()) {
         await Promise.race([...this.#busy.values(), this.#knock.promise]);
       }

@@ -78,7 +78,7 @@ describe('while the primary is away', () => {
     await send(context, 'get', '/api/stores').expect(200);
     expectUnavailable(await send(context, 'post', `/api/stores${orFail}`, newStoreBody()));
     proxy.accept();
-    await send(context, 'post', '/api/stores', newStoreBody()).expect(201);
+    await send(context, 'post', '/api/stores', newStoreBody()).set('Prefer', 'wait=20').expect(201);
     expect((await readiness(context)).body).toMatchObject({ status: 'ok' });
     await proxy.close();
   });
