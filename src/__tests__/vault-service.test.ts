@@ -597,6 +597,65 @@ describe('database credentials', () => {
     expect(bench.seen('auth/approle/login')).toBe(2);
   });
 
+  it('are minted once after the token was revoked, also if that comes to light when they are minted', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({ clock });
+    await rotation.start();
+    await bench.pass(clock, 30_000);
+    await bench.revokeTokens();
+    rotation.reportRefused(consumer.published[0] ?? fail('nothing published'));
+    await bench.pass(clock, 1);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    await bench.pass(clock, 40_000);
+    expect(rotation.current?.generation).toBe(2);
+    expect(bench.seen('auth/approle/login')).toBe(2);
+    expect(bench.vault.state.leases.all()).toHaveLength(1);
+  });
+
+  it('are minted again if the token was replaced while they were proven', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({ clock });
+    await rotation.start();
+    await bench.pass(clock, 30_000);
+    const [isProving, proof] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    consumer.prove = async () => {
+      isProving.resolve(undefined);
+      await proof.promise;
+    };
+    rotation.rotateSoon();
+    await bench.pass(clock, 1);
+    await isProving.promise;
+    await bench.revokeTokens();
+    expect(await failureOf(bench.service.readSecret('app/none'))).toMatchObject({ failure: 'not_found' });
+    proof.resolve(undefined);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    await bench.pass(clock, 30_000);
+    await waitUntil('the third generation', () => rotation.current?.generation === 3, soon);
+    expect(bench.vault.state.leases.all()).toHaveLength(1);
+  });
+
+  it('that are refused are replaced when the last mint is long enough ago, and this is reported once', async () => {
+    const clock = new ManualClock();
+    const { rotation, consumer } = await supply({ clock });
+    await rotation.start();
+    const first = consumer.published[0] ?? fail('nothing published');
+    await bench.pass(clock, 3_000);
+    expect(rotation.reportRefused(first)).toBe(27_000);
+    for (let count = 0; count < 170; count += 1) rotation.reportRefused(first);
+    const reports = () =>
+      bench.recorder.lines.filter(({ message }) => message === 'The database refuses our credentials');
+    expect(reports()).toHaveLength(1);
+    expect(bench.recorder.counted('vault_security_events_total', { event: 'credentials_refused' })).toBe(1);
+    await bench.pass(clock, 26_000);
+    expect(bench.seen('database/creds/app')).toBe(1);
+    await bench.pass(clock, 1_001);
+    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
+    expect(bench.seen('database/creds/app')).toBe(2);
+    expect(rotation.reportRefused(first)).toBe(0);
+    rotation.reportRefused(consumer.published[1] ?? fail('nothing published'));
+    expect(reports()).toHaveLength(2);
+  });
+
   it('live on while Vault is sealed, are withdrawn when their lease is over, and come back with Vault', async () => {
     const clock = new ManualClock();
     const { rotation, consumer } = await supply({ clock, tokenTtl: '768h' });

@@ -62,9 +62,7 @@ export async function startDatabaseLogins(
   if (!databaseRole) return undefined;
   const logins = new VaultLogins((login) => proveLogin(config.database, login, probeTable));
   const rotation = vault.supplyDatabaseCredentials(databaseRole, logins);
-  logins.onRefused = (credentials) => {
-    rotation.reportRefused(credentials);
-  };
+  logins.onRefused = (credentials) => rotation.reportRefused(credentials);
   await rotation.start();
   return logins;
 }

@@ -106,7 +106,8 @@ export async function openWriteQueue(
   releasers.add(
     'The drain’s ear',
     database.onEvent((event) => {
-      if (event.type === 'cluster_state') follow();
+      const hasNewLogin = event.type === 'pool_replaced' && event.reason === 'credentials';
+      if (event.type === 'cluster_state' || hasNewLogin) follow();
     }),
   );
   releasers.add(

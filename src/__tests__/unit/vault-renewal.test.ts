@@ -157,6 +157,27 @@ describe('a renewal', () => {
     renewal.stop();
   });
 
+  it('tells when the next replacement begins, and begins it then without being asked again', async () => {
+    const renewal = make();
+    renewal.begin(tenure(hourMs));
+    await pass(10_000);
+    expect(renewal.replaceSoon('refused')).toBe(20_000);
+    await pass(5_000);
+    expect(renewal.replaceSoon('refused')).toBe(15_000);
+    const answer = Promise.withResolvers<Tenure>();
+    replace = () => answer.promise;
+    await pass(15_000);
+    expect(log).toEqual(['replace:refused@30']);
+    expect([renewal.replaceSoon('refused'), renewal.replaceSoon('asked')]).toEqual([0, 0]);
+    answer.reject(sealed());
+    await pass(1, 1);
+    const againInMs = renewal.replaceSoon('refused');
+    expect(againInMs).toBeGreaterThan(900);
+    expect(againInMs).toBeLessThan(4_000);
+    renewal.stop();
+    expect(renewal.replaceSoon('refused')).toBe(Infinity);
+  });
+
   it('replaces right after a renewal during which that was asked for', async () => {
     const answer = Promise.withResolvers<Tenure>();
     renew = () => answer.promise;

@@ -159,10 +159,19 @@ export class ConnectionManager implements Database {
       },
     );
     const unsubscribe = credentials.subscribe(() => {
+      const drained = connections.adoptLogin();
+      this.#inviteAll();
       this.#tellReplaced(name, 'credentials');
-      return connections.adoptLogin();
+      return drained;
     });
     return { address, credentials, connections, unsubscribe, role: undefined };
+  }
+
+  /** Another login may be what was missing. A cluster that is not healthy invites when it is. */
+  #inviteAll(): void {
+    if (this.#watch.state.kind !== 'healthy') return;
+    this.#guards.primary.invite();
+    this.#guards.replica.invite();
   }
 
   #onWatchEvent(event: DatabaseEvent): void {

@@ -47,20 +47,19 @@ export class Connection implements Queryable {
   readonly #client: pg.Client;
   readonly #onFailure: (failure: ConnectionFailure) => void;
   readonly #clock: TimerClock;
-  /** Of the login it was opened with. */
-  readonly generationId: string;
+  readonly #login: Pick<CredentialGeneration, 'id' | 'mayExpire'>;
   readonly openedAtMs: number;
   #failure: ConnectionFailure | undefined;
   #hasEnded = false;
 
   private constructor(
     client: pg.Client,
-    generationId: string,
+    { id, mayExpire }: CredentialGeneration,
     clock: TimerClock,
     onFailure: (failure: ConnectionFailure) => void,
   ) {
     this.#client = client;
-    this.generationId = generationId;
+    this.#login = { id, mayExpire };
     this.#clock = clock;
     this.#onFailure = onFailure;
     this.openedAtMs = clock.monotonicMs();
@@ -79,7 +78,7 @@ export class Connection implements Queryable {
    */
   static async open(
     { host, port, database }: NodeAddress,
-    { id, username, password }: CredentialGeneration,
+    login: CredentialGeneration,
     settings: ConnectionSettings,
     clock: TimerClock,
     onFailure: (failure: ConnectionFailure) => void,
@@ -91,8 +90,8 @@ export class Connection implements Queryable {
       host,
       port,
       database,
-      user: username,
-      password,
+      user: login.username,
+      password: login.password,
       connectionTimeoutMillis: settings.connectTimeoutMs,
       statement_timeout: settings.statementTimeoutMs,
       lock_timeout: settings.lockTimeoutMs,
@@ -102,15 +101,20 @@ export class Connection implements Queryable {
       application_name: 'store-provisioning-platform',
       ssl: settings.tls ? tlsOptions(settings.tls) : false,
     });
-    const connection = new Connection(client, id, clock, onFailure);
+    const connection = new Connection(client, login, clock, onFailure);
     try {
       await connection.interruptible(() => client.connect(), signal);
       return connection;
     } catch (error) {
       connection.destroy();
       signal?.throwIfAborted();
-      throw translateConnectError(error, id);
+      throw translateConnectError(error, login.id);
     }
+  }
+
+  /** Of the login it was opened with. */
+  get generationId(): string {
+    return this.#login.id;
   }
 
   /** Why it must not be used any more. */
@@ -131,7 +135,7 @@ export class Connection implements Queryable {
       return { rows, rowCount: rowCount ?? 0, command };
     } catch (error) {
       this.#noteError(error);
-      throw translateDatabaseError(error);
+      throw translateDatabaseError(error, this.#login);
     }
   }
 

@@ -26,9 +26,10 @@ export interface CredentialSource {
   subscribe(consumer: CredentialConsumer): () => void;
   /**
    * Says that the server refuses a generation, perhaps before its time. Returns at once; a source that can mint another
-   * one does so, once however often it is told.
+   * one does so as soon as it may, once however often it is told.
+   * @returns in how many ms it begins to: 0 if that is under way or done, infinite if it cannot
    */
-  reject(generationId: string): void;
+  reject(generationId: string): number;
 }
 
 /** One login for ever, such as that of a connection string. */
@@ -48,7 +49,7 @@ export class StaticCredentials implements CredentialSource {
   }
 
   /** There is no other one. */
-  reject(): void {
-    return;
+  reject(): number {
+    return Number.POSITIVE_INFINITY;
   }
 }

@@ -1,4 +1,5 @@
 import { DependencyUnavailableError, OverloadedError } from '../errors/app-error.js';
+import type { CredentialGeneration } from './credential-source.js';
 import { classifyDatabaseError, codeOf, type DatabaseErrorClass } from './error-class.js';
 
 const retryAfterMs = 2_000;
@@ -44,16 +45,28 @@ export class ReadMovesOn extends Error {
 /** A row lock was not had in time. */
 export class LockTimeoutError extends OverloadedError {}
 
-/** Turns an error of pg into ours; one that is neither expected nor ours stays as it is. */
-export function translateDatabaseError(error: unknown): unknown {
+/** The login is not accepted, or one that may expire has lost its rights: another login is what helps. */
+export function isLoginRefusal(error: unknown): error is DatabaseUnavailableError {
+  return error instanceof DatabaseUnavailableError && error.errorClass === 'credentials';
+}
+
+/**
+ * Turns an error of pg into ours; one that is neither expected nor ours stays as it is.
+ * @param login of the connection that met it: rights that are gone from one that may expire mean that it is over
+ */
+export function translateDatabaseError(
+  error: unknown,
+  login?: Pick<CredentialGeneration, 'id' | 'mayExpire'>,
+): unknown {
   const errorClass = classifyDatabaseError(error);
   switch (errorClass) {
     case 'connection':
     case 'session_ended':
     case 'read_only':
     case 'response_timeout':
-    case 'credentials':
       return new DatabaseUnavailableError(errorClass, error);
+    case 'credentials':
+      return new DatabaseUnavailableError(errorClass, error, login?.id);
     case 'overload':
     case 'statement_timeout':
     case 'serialization':
@@ -61,6 +74,7 @@ export function translateDatabaseError(error: unknown): unknown {
     case 'lock_timeout':
       return new LockTimeoutError('Another request works on the same record', { cause: error });
     case 'permission':
+      return login?.mayExpire ? new DatabaseUnavailableError('credentials', error, login.id) : error;
     case 'statement':
       return codeOf(error) === '23505' && error instanceof Error && 'constraint' in error
         ? new UniqueViolationError(String(error.constraint), error)

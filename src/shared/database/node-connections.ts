@@ -126,15 +126,15 @@ export class NodeConnections {
   }
 
   /**
-   * Asks for another login because the server refuses one before its time, and waits for it, though not for long. If
-   * there is another one already, that one is not to blame.
+   * Asks for another login because the server refuses one before its time, and waits for it if that is not long. If there
+   * is another one already, that one is not to blame.
    * @returns whether there is another one now
    */
   async renew(refusedId: string): Promise<boolean> {
     const { id, mayExpire } = this.#generation;
     if (id === refusedId && mayExpire && this.#judge.knowsAllLogins()) {
-      this.#credentials.reject(refusedId);
-      await this.#generationAfter(refusedId);
+      const beginsInMs = this.#credentials.reject(refusedId);
+      if (beginsInMs < this.#settings.connectTimeoutMs) await this.#generationAfter(refusedId);
     }
     return this.#generation.id !== refusedId;
   }

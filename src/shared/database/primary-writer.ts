@@ -4,8 +4,13 @@ import type { BreakerGuard } from './breaker-guard.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connection } from './connection.js';
 import type { DatabaseEvent, WriteRetryReason } from './database-event.js';
-import { databaseUnavailable, DatabaseUnavailableError, writeOutcomeUnknown } from './database-error.js';
-import { classifyDatabaseError, type DatabaseErrorClass } from './error-class.js';
+import {
+  databaseUnavailable,
+  DatabaseUnavailableError,
+  isLoginRefusal,
+  writeOutcomeUnknown,
+} from './database-error.js';
+import type { DatabaseErrorClass } from './error-class.js';
 import type { NodeConnections } from './node-connections.js';
 import type { Transaction, TransactionOptions } from './queryable.js';
 import { runTransaction, type TransactionOutcome } from './transaction.js';
@@ -203,7 +208,5 @@ function retryReason(
   if (attempt.isSerializationFailure) return 'serialization';
   if (attempt.failure === 'connection' || attempt.failure === 'session_ended') return 'node_lost';
   if (attempt.failure === 'read_only') return 'node_lost';
-  const isRefused =
-    attempt.failure === 'credentials' || classifyDatabaseError(attempt.error) === 'permission';
-  return isRefused ? 'credentials' : undefined;
+  return isLoginRefusal(attempt.error) ? 'credentials' : undefined;
 }

@@ -2,7 +2,7 @@ import type { DatabaseConfig } from '../config/config.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
 import { Connection } from './connection.js';
 import type { CredentialGeneration } from './credential-source.js';
-import { DatabaseUnavailableError } from './database-error.js';
+import { isLoginRefusal } from './database-error.js';
 import { type NodeAddress, parseConnectionString } from './node-address.js';
 
 /** A login made on the primary reaches a replica with the WAL, a moment later. */
@@ -62,9 +62,5 @@ async function logInOnce(
 }
 
 function isRefusal(outcome: PromiseSettledResult<void> | undefined): boolean {
-  return (
-    outcome?.status === 'rejected' &&
-    outcome.reason instanceof DatabaseUnavailableError &&
-    outcome.reason.errorClass === 'credentials'
-  );
+  return outcome?.status === 'rejected' && isLoginRefusal(outcome.reason);
 }

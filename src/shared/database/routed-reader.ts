@@ -5,7 +5,12 @@ import type { BreakerGuard } from './breaker-guard.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connection } from './connection.js';
 import type { ReadRequirement } from './consistency.js';
-import { databaseUnavailable, DatabaseUnavailableError, ReadMovesOn } from './database-error.js';
+import {
+  databaseUnavailable,
+  DatabaseUnavailableError,
+  isLoginRefusal,
+  ReadMovesOn,
+} from './database-error.js';
 import { classifyDatabaseError } from './error-class.js';
 import type { NodeConnections } from './node-connections.js';
 import type { Queryable, ReadOptions } from './queryable.js';
@@ -95,7 +100,7 @@ export class RoutedReader {
         const node = chosen ?? (await this.#watch.primary(deadlineMs - this.#clock.monotonicMs(), guarded));
         const attempt = await this.#attempt(node, work, guarded);
         if (attempt.kind === 'answered') return attempt.value;
-        const goesOn = !signal?.aborted && (await this.#isWorthAnother(attempt, node, progress));
+        const goesOn = !signal?.aborted && (await this.#isWorthAnother(attempt, node, requirement, progress));
         throw goesOn ? new ReadMovesOn(attempt.error, isReplica) : attempt.error;
       };
       try {
@@ -126,7 +131,11 @@ export class RoutedReader {
       );
       return { kind: 'answered', value };
     } catch (error) {
-      return { kind: 'failed', error, refusedId: isRefusal(error) ? generationOf(error, used) : undefined };
+      return {
+        kind: 'failed',
+        error,
+        refusedId: isLoginRefusal(error) ? generationOf(error, used) : undefined,
+      };
     }
   }
 
@@ -134,12 +143,16 @@ export class RoutedReader {
   async #isWorthAnother(
     { error, refusedId }: Extract<ReadAttempt<unknown>, { kind: 'failed' }>,
     node: string,
+    requirement: ReadRequirement,
     progress: Progress,
   ): Promise<boolean> {
     const isRenewed =
       refusedId !== undefined && !progress.hasRenewed && (await this.#connectionsOf(node).renew(refusedId));
     progress.hasRenewed ||= isRenewed;
-    return isRenewed || (isWorthAnotherNode(error) && progress.failed.push(node) < maxAttempts);
+    if (isRenewed) return true;
+    if (!isWorthAnotherNode(error) || progress.failed.push(node) >= maxAttempts) return false;
+    // a primary that refuses the only login there is would be asked for nothing once more
+    return !isLoginRefusal(error) || this.#isReplica(node) || this.#hasOthers(requirement, progress);
   }
 
   #readAt<T>(
@@ -199,6 +212,10 @@ export class RoutedReader {
     return connections;
   }
 
+  #hasOthers(requirement: ReadRequirement, { failed }: Progress): boolean {
+    return this.#candidates(requirement).some((name) => !failed.includes(name));
+  }
+
   #candidates(requirement: ReadRequirement): string[] {
     const nodes = this.#watch.names.map((name) => ({
       name,
@@ -231,10 +248,4 @@ function isWorthAnotherNode(error: unknown): boolean {
 /** The login that met the error: of the connection that was used, or of the one that was not to be had. */
 function generationOf(error: unknown, used: Connection | undefined): string | undefined {
   return used?.generationId ?? (error instanceof DatabaseUnavailableError ? error.generationId : undefined);
-}
-
-/** The login is not accepted, or has lost its rights. */
-function isRefusal(error: unknown): boolean {
-  if (error instanceof DatabaseUnavailableError) return error.errorClass === 'credentials';
-  return classifyDatabaseError(error) === 'permission';
 }

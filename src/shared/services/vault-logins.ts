@@ -4,7 +4,7 @@ import type {
   CredentialSource,
 } from '../database/credential-source.js';
 import { DependencyUnavailableError } from '../errors/app-error.js';
-import type { CredentialConsumer } from './vault/credential-rotation.js';
+import type { CredentialConsumer, CredentialRotation } from './vault/credential-rotation.js';
 import type { DatabaseCredentials } from './vault/database-credentials.js';
 
 const retryAfterMs = 5_000;
@@ -22,7 +22,7 @@ export class VaultLogins implements CredentialSource, CredentialConsumer {
   #current: { readonly credentials: DatabaseCredentials; readonly login: CredentialGeneration } | undefined;
   #draining: Promise<unknown> = Promise.resolve();
   /** What to tell when the server refuses a login before its time. */
-  onRefused: (credentials: DatabaseCredentials) => void = () => undefined;
+  onRefused: CredentialRotation['reportRefused'] = () => Number.POSITIVE_INFINITY;
 
   constructor(prove: ProveLogin) {
     this.#prove = prove;
@@ -61,8 +61,9 @@ export class VaultLogins implements CredentialSource, CredentialConsumer {
     };
   }
 
-  reject(generationId: string): void {
-    if (this.#current?.login.id === generationId) this.onRefused(this.#current.credentials);
+  reject(generationId: string): number {
+    if (!this.#current) return Number.POSITIVE_INFINITY;
+    return this.#current.login.id === generationId ? this.onRefused(this.#current.credentials) : 0;
   }
 }
 

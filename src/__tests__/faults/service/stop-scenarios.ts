@@ -46,7 +46,11 @@ async function stopAndPromote(lab: ServiceLab, stop: Stop): Promise<Measurements
 }
 
 /** When the database first made a change again that was asked for after `sinceMs`; waits for it. */
-export function writesAgain({ writes }: HttpRecorder, sinceMs: number): Promise<number> {
+export function writesAgain(
+  { writes }: HttpRecorder,
+  sinceMs: number,
+  timeoutMs = resumeTimeoutMs,
+): Promise<number> {
   return waitUntil(
     'a write to be done',
     () =>
@@ -56,7 +60,7 @@ export function writesAgain({ writes }: HttpRecorder, sinceMs: number): Promise<
           caller === 'operator' &&
           (answer?.status === 200 || answer?.status === 201),
       )?.answer?.atMs,
-    { timeoutMs: resumeTimeoutMs, intervalMs: 5 },
+    { timeoutMs, intervalMs: 5 },
   );
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectionString, MAINTENANCE_DATABASE, withClient } from '../../../dev/postgres/admin-client.js';
+import type { WatchTimings } from '../../../shared/database/cluster-watch.js';
 import type {
   CredentialConsumer,
   CredentialGeneration,
@@ -19,6 +20,8 @@ import { startManager, testDatabaseConfig } from '../../helpers/test-manager.js'
 /** Mints logins as Vault would: a new user each time. */
 class TestCredentials implements CredentialSource {
   readonly rejected: string[] = [];
+  /** In how many ms another login may be minted. */
+  mintsInMs = 0;
   readonly #consumers = new Set<CredentialConsumer>();
   readonly #administer: (sql: string) => Promise<unknown>;
   #generation: CredentialGeneration | undefined;
@@ -40,9 +43,11 @@ class TestCredentials implements CredentialSource {
     };
   }
 
-  reject(generationId: string): void {
+  reject(generationId: string): number {
     this.rejected.push(generationId);
-    if (generationId === this.current().id && !this.#isMinting) void this.rotate();
+    const isCurrent = generationId === this.current().id;
+    if (isCurrent && !this.#isMinting && this.mintsInMs === 0) void this.rotate();
+    return this.mintsInMs;
   }
 
   get consumers(): number {
@@ -88,11 +93,12 @@ afterAll(() => database.drop());
 
 async function setUp(
   poolSize = 5,
+  timings: Partial<WatchTimings> = {},
 ): Promise<Awaited<ReturnType<typeof startManager>> & { source: TestCredentials }> {
   const source = new TestCredentials(administer);
   await source.publish(await source.mint());
   await database.waitForReplica();
-  return { ...(await startManager(nodes(), { poolSize }, { credentials: source })), source };
+  return { ...(await startManager(nodes(), { poolSize }, { credentials: source, timings })), source };
 }
 
 function nodes(): readonly string[] {
@@ -176,6 +182,50 @@ describe('credentials that rotate', () => {
   });
 
   it.each(['transaction', 'read'] as const)(
+    'that were refused and cannot be renewed now are an unavailable database for a %s, until there are others',
+    async (way) => {
+      // nobody looks at the nodes meanwhile: requests alone find out
+      const { manager, source } = await setUp(5, { beatMs: 60_000 });
+      const refused = source.current().id;
+      const ask = () => manager[way]((db) => db.query<{ name: string }>(whoAmI));
+      await ask();
+      source.mintsInMs = 30_000;
+      await source.revoke(refused);
+      await database.waitForReplica();
+      let attempts = 0;
+      // the rights are gone from open sessions first, and then nobody gets in; in the end the breaker is open
+      for (let count = 0; count < 10; count += 1) {
+        const startedAtMs = performance.now();
+        const asking = manager[way]((db) => {
+          attempts += 1;
+          return db.query(whoAmI);
+        });
+        await expect(asking).rejects.toMatchObject(
+          count < 4
+            ? { code: 'database_unavailable', errorClass: 'credentials' }
+            : { kind: 'dependency_unavailable' },
+        );
+        expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+      }
+      expect(attempts).toBeLessThanOrEqual(10);
+      expect(new Set(source.rejected)).toEqual(new Set([refused]));
+      await source.publish(await source.mint());
+      await database.waitForReplica();
+      expect((await ask()).rows[0]?.name).toBe(source.current().username);
+      await manager.close(1_000);
+    },
+  );
+
+  it('for ever that lack a right say so', async () => {
+    const { manager } = await startManager(nodes());
+    for (const way of ['transaction', 'read'] as const) {
+      const asking = manager[way]((db) => db.query(`SELECT pg_read_file('postgresql.conf')`));
+      await expect(asking).rejects.toMatchObject({ code: '42501' });
+    }
+    await manager.close(1_000);
+  });
+
+  it.each(['transaction', 'read'] as const)(
     'are not blamed for the refusal of those before them, which a %s meets while they are published',
     async (way) => {
       const { manager, source } = await setUp();
@@ -215,6 +265,8 @@ describe('credentials that rotate', () => {
     await source.revoke(generation.username);
     await administer(`ALTER ROLE ${generation.username} LOGIN`);
     await database.waitForReplica();
-    await expect(prove(generation)).rejects.toMatchObject({ errors: [{ code: '42501' }, { code: '42501' }] });
+    await expect(prove(generation)).rejects.toMatchObject({
+      errors: [{ errorClass: 'credentials' }, { errorClass: 'credentials' }],
+    });
   });
 });

@@ -159,6 +159,18 @@ describe('translateDatabaseError', () => {
     expect(error).toMatchObject({ code: 'database_unavailable', retryAfterMs: 2_000, cause });
   });
 
+  it.each(['42501', '28P01'])('makes %s of a login that may expire the end of that login', (code) => {
+    const cause = withCode(code);
+    const error = translateDatabaseError(cause, { id: 'g7', mayExpire: true });
+    expect(error).toBeInstanceOf(DatabaseUnavailableError);
+    expect(error).toMatchObject({ errorClass: 'credentials', generationId: 'g7', cause });
+  });
+
+  it('leaves a missing right of a login for ever what it is', () => {
+    const cause = withCode('42501');
+    expect(translateDatabaseError(cause, { id: 'static', mayExpire: false })).toBe(cause);
+  });
+
   it.each(['53300', '57014', '40001'])('makes %s an overload', (code) => {
     expect(translateDatabaseError(withCode(code))).toBeInstanceOf(OverloadedError);
   });

@@ -24,7 +24,7 @@ describe('NodeConnections', () => {
         return { id: 'first', username: 'somebody', password: 'secret', mayExpire: true };
       },
       subscribe: () => () => undefined,
-      reject: () => undefined,
+      reject: () => 0,
     };
     const connections = new NodeConnections(
       { host: 'localhost', port: 1, database: 'd', name: 'localhost:1/d' },

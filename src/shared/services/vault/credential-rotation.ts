@@ -50,6 +50,9 @@ export class CredentialRotation {
   readonly #retiring = new Set<Promise<void>>();
   #current: Generation | undefined;
   #generations = 0;
+  /** The last generation that the database was reported to refuse. */
+  #lastRefused: number | undefined;
+  #isRotating = false;
   #starting: Promise<void> | undefined;
   #isStopped = false;
 
@@ -114,18 +117,26 @@ export class CredentialRotation {
   }
 
   /**
-   * The database refuses these credentials (28P01, 42501): if they are the current ones they are replaced, once.
-   * Reports about older generations say nothing new.
+   * The database refuses these credentials (28P01, 42501): if they are the current ones they are replaced, once, as soon
+   * as the last mint is long enough ago. Further reports, and those about older generations, say nothing new.
+   * @returns in how many ms the next attempt to replace them begins; 0 if that is under way or done
    */
-  reportRefused(credentials: DatabaseCredentials): void {
-    if (credentials.generation !== this.#current?.credentials.generation) return;
-    this.#options.log.warn('The database refuses our credentials', { path: this.path });
-    this.#renewal.replaceSoon('refused');
+  reportRefused({ generation }: DatabaseCredentials): number {
+    if (generation !== this.#current?.credentials.generation) return 0;
+    const inMs = this.#renewal.replaceSoon('refused');
+    if (generation !== this.#lastRefused) {
+      this.#lastRefused = generation;
+      const facts = { path: this.path, generation, nextInMs: Math.round(inMs) };
+      this.#options.log.warn('The database refuses our credentials', facts);
+      this.#options.metrics.count('vault_security_events_total', { event: 'credentials_refused' });
+    }
+    return inMs;
   }
 
   /** The token under which these were made is gone, and their lease with it. */
   rotateSoon(): void {
-    if (this.#current) this.#renewal.replaceSoon('asked');
+    // those that are being made are judged by their own token when they are there
+    if (this.#current && !this.#isRotating) this.#renewal.replaceSoon('asked');
   }
 
   /** Stops renewing, waits for the old generations, and gives the last one back. */
@@ -158,6 +169,15 @@ export class CredentialRotation {
   }
 
   async #rotate(reason: string): Promise<Tenure> {
+    this.#isRotating = true;
+    try {
+      return await this.#rotateOnce(reason);
+    } finally {
+      this.#isRotating = false;
+    }
+  }
+
+  async #rotateOnce(reason: string): Promise<Tenure> {
     const { issuer, log, metrics } = this.#options;
     const issued = await this.#issue();
     if (this.#isInUse(issued)) return this.#noteExpiry(issued.tenure);
@@ -181,7 +201,10 @@ export class CredentialRotation {
       generation,
       username,
     });
-    if (former) this.#retire(former);
+    if (former) {
+      this.#retire(former);
+      if (issued.hasLostToken?.()) this.#renewal.replaceSoon('asked');
+    }
     return this.#noteExpiry(issued.tenure);
   }
 

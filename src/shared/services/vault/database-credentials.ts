@@ -36,6 +36,8 @@ export interface IssuedCredentials {
   /** Absent for static roles. */
   readonly leaseId?: string;
   readonly tenure: Tenure;
+  /** Whether the token they were made under is no longer ours: their lease ends with it. */
+  readonly hasLostToken?: () => boolean;
 }
 
 /** Where database logins come from. */
@@ -56,9 +58,10 @@ export function dynamicIssuer(session: VaultSession, mount: string, role: string
     kind: 'dynamic',
     issue: async () => {
       const operation = 'database.creds';
-      const reply = await session.call('database', ({ client, token, signal }) =>
-        client.read(path, { operation, token, signal }),
-      );
+      const { reply, token } = await session.call('database', async ({ client, token, signal }) => ({
+        reply: await client.read(path, { operation, token, signal }),
+        token,
+      }));
       const fields = ReplyFields.of(operation, reply);
       const data = fields.record('data');
       return {
@@ -66,6 +69,7 @@ export function dynamicIssuer(session: VaultSession, mount: string, role: string
         password: data.string('password'),
         leaseId: fields.string('lease_id'),
         tenure: tenureOf(fields),
+        hasLostToken: () => !session.tokens.holds(token),
       };
     },
     renew: async (leaseId, tenure) => {

@@ -68,6 +68,7 @@ export class Renewal {
   #isActing = false;
   #acting: Promise<void> = Promise.resolve();
   #isReplacing = false;
+  #nextAtMs = 0;
   #cancelTimer: CancelTask = () => undefined;
 
   constructor(actions: RenewalActions, options: RenewalOptions) {
@@ -92,12 +93,18 @@ export class Renewal {
   /**
    * Replaces it as soon as the floor allows; asking again meanwhile changes nothing. While a replacement is being made,
    * a refusal is about what is replaced already; whatever else is wanted is about the replacement too.
+   * @returns in how many ms the next attempt begins: 0 while one is under way, infinite if there will be none
    */
-  replaceSoon(reason: ReplaceReason): void {
-    if (this.#isReplacing && reason === 'refused') return;
-    if (this.#state.name === 'stopped' || this.#wanted !== undefined) return;
-    this.#wanted = reason;
-    if (!this.#isActing) this.#schedule(0);
+  replaceSoon(reason: ReplaceReason): number {
+    if (this.#state.name === 'stopped') return Number.POSITIVE_INFINITY;
+    if (this.#isReplacing && reason === 'refused') return 0;
+    if (this.#wanted === undefined) {
+      this.#wanted = reason;
+      if (!this.#isActing) this.#schedule(0);
+    }
+    if (this.#isReplacing) return 0;
+    const atMs = this.#isActing ? this.#now() : this.#nextAtMs;
+    return Math.max(0, atMs - this.#now(), this.#replacedAtMs + this.#options.replaceFloorMs - this.#now());
   }
 
   /** There is nothing yet: tries to get something, backing off. */
@@ -138,6 +145,7 @@ export class Renewal {
   #schedule(delayMs: number): void {
     this.#cancelTimer();
     if (this.#state.name === 'stopped') return;
+    this.#nextAtMs = this.#now() + delayMs;
     this.#cancelTimer = startLongTimer(this.#options.clock, delayMs, () => {
       void this.#act();
     });

@@ -73,6 +73,10 @@ export class TokenKeeper {
     return this.#grant !== undefined;
   }
 
+  holds(token: string): boolean {
+    return this.#grant?.token === token;
+  }
+
   /** After a second or later login: leases of the former token end with it. */
   onReplaced(listener: () => void): () => void {
     return this.#replaced.subscribe(listener);
