@@ -85,7 +85,7 @@ describe('the configuration', () => {
       },
       database: {
         urls: ['postgresql://app:secret@db1:5432/stores', 'postgres://app:secret@db2/stores'],
-        poolSize: 10,
+        poolSize: 20,
         maxWaiting: 500,
         connectTimeoutMs: 2_000,
         statementTimeoutMs: 5_000,
@@ -102,7 +102,7 @@ describe('the configuration', () => {
       journal: {
         folder: '.data/journal',
         limits: { maxEntries: 50_000, maxBytes: 64 * 1024 * 1024, maxAgeMs: 24 * 60 * 60 * 1000 },
-        drainConcurrency: 8,
+        drainConcurrency: 16,
       },
       cache: { maxBytes: 64 * 1024 * 1024, maxAgeMs: 15 * 60 * 1000 },
       vault: {

@@ -65,7 +65,7 @@ export const environmentSchema = Joi.object<Environment>({
   DATABASE_URLS: connectionStrings
     .required()
     .description('Connection strings of all Postgres nodes, comma-separated; the primary is found out'),
-  DATABASE_POOL_SIZE: Joi.number().integer().min(1).max(500).default(10).description('Connections per node'),
+  DATABASE_POOL_SIZE: Joi.number().integer().min(1).max(500).default(20).description('Connections per node'),
   DATABASE_MAX_WAITING: count.default(500).description('Requests that may wait for a connection, per node'),
   DATABASE_CONNECT_TIMEOUT_MS: milliseconds
     .default(2_000)
@@ -132,7 +132,7 @@ export const environmentSchema = Joi.object<Environment>({
     .integer()
     .min(1)
     .max(100)
-    .default(8)
+    .default(16)
     .description('Queued writes that are carried out at a time, each on a connection'),
   CACHE_MAX_BYTES: Joi.number()
     .integer()

@@ -51,6 +51,7 @@ export class Connection implements Queryable {
   readonly openedAtMs: number;
   #failure: ConnectionFailure | undefined;
   #hasEnded = false;
+  #isGathering = false;
 
   private constructor(
     client: pg.Client,
@@ -126,6 +127,7 @@ export class Connection implements Queryable {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<CommandResult<Row>> {
+    this.#gatherWrites();
     try {
       const { rows, rowCount, command } = await this.#client.query<Row>({
         text,
@@ -148,6 +150,7 @@ export class Connection implements Queryable {
     const warnings: string[] = [];
     const onTag = ({ text: tag }: { text: string }): void => void tags.push(tag);
     const onNotice = ({ code }: { code?: string | undefined }): void => void warnings.push(code ?? '');
+    this.#gatherWrites();
     this.#client.connection.on('commandComplete', onTag);
     this.#client.on('notice', onNotice);
     try {
@@ -187,6 +190,18 @@ export class Connection implements Queryable {
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** What is sent in one turn goes out together: for the kernel, and for the server, it is one message instead of many. */
+  #gatherWrites(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    const { stream } = this.#client.connection;
+    stream.cork();
+    process.nextTick(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
   }
 
   #noteError(error: unknown): void {

@@ -9,7 +9,7 @@ import type { ServiceLab } from './service-lab.js';
 import type { ServiceScenario } from './service-scenario.js';
 import { totals } from './stop-scenarios.js';
 
-const stores = 400;
+const stores = 600;
 const each = 4;
 const freshClients = 2;
 const baselineMs = 3_000;
@@ -49,21 +49,18 @@ async function drainRate(lab: ServiceLab): Promise<Measurements> {
     return row?.count ?? 0;
   };
   const first = await waitUntil('the drain to begin', async () => (await done()) || undefined, { timeoutMs });
-  const beganAtMs = performance.now();
+  const alone = await rateUntil('half of the queue to be drained', done, first, queued.length / 2);
   const known = fresh.writes.length;
   fresh.start(freshClients, writesOnly);
-  await waitUntil('the drain to end', async () => (await done()) === queued.length, {
-    timeoutMs,
-    intervalMs: 250,
-  });
-  const seconds = (performance.now() - beganAtMs) / 1_000;
+  const beside = await rateUntil('the drain to end', done, alone.reached, queued.length);
   await fresh.stop();
   const during = latenciesOf(fresh.writes.slice(known));
   await totals(lab, fresh);
   const { lost, doubled } = await totals(lab, recorder);
   return {
     queued: queued.length,
-    'drained a second': (queued.length - first) / seconds,
+    'drained a second': alone.perSecond,
+    'beside fresh writes': beside.perSecond,
     'fresh writes before, medianMs': quantile(before, 0.5),
     'p99Ms ': quantile(before, 0.99),
     'during the drain, medianMs': quantile(during, 0.5),
@@ -72,6 +69,25 @@ async function drainRate(lab: ServiceLab): Promise<Measurements> {
     lost: lost ?? 0,
     doubled: doubled ?? 0,
   };
+}
+
+/** How fast `count` grows from where it is to `goal`. */
+async function rateUntil(
+  what: string,
+  count: () => Promise<number>,
+  from: number,
+  goal: number,
+): Promise<{ perSecond: number; reached: number }> {
+  const beganAtMs = performance.now();
+  const reached = await waitUntil(
+    what,
+    async () => {
+      const now = await count();
+      return now >= goal ? now : undefined;
+    },
+    { timeoutMs, intervalMs: 250 },
+  );
+  return { perSecond: (reached - from) / ((performance.now() - beganAtMs) / 1_000), reached };
 }
 
 /** All of them wait for the primary when it comes back. */
