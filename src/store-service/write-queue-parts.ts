@@ -118,7 +118,13 @@ export async function openWriteQueue(
   );
   follow();
 
-  const queue = new WriteQueue({ journal, drainer, keeper, clock });
+  const queue = new WriteQueue({
+    journal,
+    drainer,
+    keeper,
+    clock,
+    hasPrimary: () => database.status().cluster.kind === 'healthy',
+  });
   const writes = new DurableWrites({
     commands,
     queue,

@@ -78,12 +78,10 @@ export class DurableWrites {
     const { queue, clock, defaultWaitMs } = this.#parts;
     const deadlineMs = clock.monotonicMs() + (request.waitMs ?? defaultWaitMs);
     for (;;) {
-      const remainingMs = deadlineMs - clock.monotonicMs();
       const ahead = await queue.findAhead(queued.write.storeId, request.idempotencyKey);
       if (ahead !== undefined) {
-        // without a word from the caller nobody waits for a queue that stands still
-        const isPatient = queue.isMoving || request.waitMs !== undefined;
-        if (!isPatient || !(await queue.awaitTurn(ahead, remainingMs))) throw new QueuedWritesAheadError();
+        const waitMs = this.#patienceMs(request, deadlineMs) ?? deadlineMs - clock.monotonicMs();
+        if (!(await queue.awaitTurn(ahead, waitMs))) throw new QueuedWritesAheadError();
       }
       try {
         return await this.#writeNow(queued, request, deadlineMs);

@@ -18,6 +18,8 @@ export interface WriteQueueParts {
   readonly drainer: JournalDrainer;
   readonly keeper: CommitKeeper;
   readonly clock: TimerClock;
+  /** Whether there is a primary. */
+  readonly hasPrimary: () => boolean;
 }
 
 /** A write that was accepted, or one that was accepted before under the same idempotency key. */
@@ -102,17 +104,12 @@ export class WriteQueue {
   }
 
   /**
-   * Waits until a store shows again what a failover took from it. While the queue cannot be worked off nobody waits: what
-   * is shown then is marked as old by whoever shows it.
+   * Waits until a store shows again what a failover took from it. While there is no primary nobody waits for that: what is
+   * shown then is what a replica has, or is marked as old.
    */
   async awaitRestored(storeId: string, waitMs: number): Promise<void> {
     await this.#parts.keeper.settled();
-    if (this.isMoving) await this.awaitTurn(storeId, waitMs);
-  }
-
-  /** Whether the queue is being worked off, rather than waiting for the database. */
-  get isMoving(): boolean {
-    return this.#parts.drainer.state.name === 'draining';
+    if (this.#parts.hasPrimary()) await this.awaitTurn(storeId, waitMs);
   }
 
   async find(operationId: string): Promise<Operation | undefined> {
