@@ -166,8 +166,8 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   const app = createApp({
     http: config.http,
     authenticator,
-    queries: new StoreQueries(database, contacts, cursorSigner, (id) =>
-      durable.queue.awaitRestored(id, config.database.failoverWaitMs),
+    queries: new StoreQueries(database, contacts, cursorSigner, (id, waitMs) =>
+      durable.queue.awaitRestored(id, waitMs ?? config.database.failoverWaitMs),
     ),
     writes: durable.writes,
     operations: new OperationQueries(database, durable.queue),

@@ -68,6 +68,8 @@ export async function commit(
       error:
         failed?.reason ?? new Error('The transaction was rolled back: a failed statement was overlooked'),
     };
+  // the server has answered a statement with its refusal, and so has not committed, although it said so no more
+  if (failed && hasAnswer(failed.reason)) return { kind: 'rolled_back', error: failed.reason };
   if (failure) return { kind: 'unknown', reason: 'connection_lost', error };
   // a cancel may have come too late to stop it
   if (classifyDatabaseError(error) === 'statement_timeout')
@@ -76,6 +78,11 @@ export async function commit(
     kind: 'rolled_back',
     error: error === undefined ? databaseUnavailable() : translateDatabaseError(error),
   };
+}
+
+/** Whether an error is an answer of the server to the statement, rather than the end of the connection. */
+function hasAnswer(error: unknown): boolean {
+  return error instanceof DatabaseUnavailableError && error.errorClass === 'read_only';
 }
 
 function positionIn([row]: readonly Readonly<Record<string, unknown>>[]): WalPosition | undefined {

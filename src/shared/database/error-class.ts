@@ -66,6 +66,7 @@ const classesByMessage: Readonly<Record<string, DatabaseErrorClass>> = {
 export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
   if (!isErrorLike(error)) return 'statement';
   const code = codeOf(error);
+  if (isOutdatedPlan(error, code)) return 'session_ended';
   if (code === undefined) return classesByMessage[error.message] ?? 'statement';
   return classesByCode.find(([pattern]) => pattern.test(code))?.[1] ?? 'statement';
 }
@@ -83,6 +84,15 @@ export function accusesNode(errorClass: DatabaseErrorClass): boolean {
 /** SQLSTATE or system error code. */
 export function codeOf(error: unknown): string | undefined {
   return isErrorLike(error) && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/**
+ * A statement that was prepared in this session, and whose tables a migration has changed since, or that the session has
+ * forgotten (PostgreSQL source, plancache.c, RevalidateCachedQuery): another session prepares it anew.
+ */
+function isOutdatedPlan(error: object, code: string | undefined): boolean {
+  const isChanged = code === '0A000' && 'routine' in error && error.routine === 'RevalidateCachedQuery';
+  return isChanged || code === '26000';
 }
 
 /** Not by instanceof: errors of Node itself may come from another realm. */

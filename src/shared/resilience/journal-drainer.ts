@@ -1,4 +1,5 @@
 import { ConflictError } from '../errors/app-error.js';
+import { AsyncResource } from 'node:async_hooks';
 import { EventHub } from './event-hub.js';
 import { DrainBackoff } from './journal/drain-backoff.js';
 import type { DrainerOptions, DrainEvent, DrainState } from './journal/drain-options.js';
@@ -42,11 +43,15 @@ export class JournalDrainer {
   readonly #waits: InterruptibleWait;
   readonly #attempt: EntryAttempt;
   readonly #abort = new AbortController();
+  /** Runs outside of the request that woke the drain, or its id would stand in log lines about the writes of others. */
+  readonly #detached = AsyncResource.bind((work: () => Promise<void>) => work());
   readonly #busy = new Map<string, Promise<void>>();
   readonly #inFlight = new Set<SealedEntry>();
   /** What is being taken out of the queue; resolves when that is decided. */
   readonly #withheld = new Map<string, Promise<void>>();
   #ready = new Map<string, SealedEntry[]>();
+  /** Streams whose entries stopped the drain: others are tried before them, for it may be theirs alone. */
+  readonly #suspects = new Set<string>();
   #run: Promise<void> | undefined;
   /** Goes up when entries were put back to their places or taken out, which what was fetched before does not know. */
   #epoch = 0;
@@ -81,6 +86,11 @@ export class JournalDrainer {
 
   /** A dependency may be back: tries at once, whatever wait it cuts short. */
   wake(): void {
+    this.#suspects.clear();
+    this.#retry();
+  }
+
+  #retry(): void {
     this.#isWoken = true;
     this.#backoff.cancel();
     this.#start();
@@ -149,7 +159,7 @@ export class JournalDrainer {
 
   #start(): void {
     this.#knock.resolve(undefined);
-    if (!this.#isHalted()) this.#run ??= this.#drain();
+    if (!this.#isHalted()) this.#run ??= this.#detached(() => this.#drain());
   }
 
   async #drain(): Promise<void> {
@@ -207,8 +217,11 @@ export class JournalDrainer {
     for (;;) {
       const epoch = this.#epoch;
       const limit = this.#isProbing() ? 1 : pageSize;
-      const entries = await this.#options.journal.next(limit, [...this.#busy.keys()]);
-      if (epoch === this.#epoch) return entries;
+      const entries = await this.#options.journal.next(limit, [...this.#busy.keys(), ...this.#suspects]);
+      if (epoch !== this.#epoch) continue;
+      if (entries.length > 0 || this.#suspects.size === 0 || this.#busy.size > 0) return entries;
+      // nothing but them is left
+      this.#suspects.clear();
     }
   }
 
@@ -243,6 +256,7 @@ export class JournalDrainer {
     this.#inFlight.delete(entry);
     switch (result.kind) {
       case 'unavailable':
+        this.#suspects.add(entry.stream);
         this.#halt(result.error);
         return false;
       case 'failed':
@@ -267,7 +281,7 @@ export class JournalDrainer {
     this.events.publish({ type: 'unavailable', error, failures, retryInMs });
     if (this.#isHalted() || this.#run) return;
     this.#backoff.wait(retryInMs, () => {
-      this.wake();
+      this.#retry();
     });
   }
 

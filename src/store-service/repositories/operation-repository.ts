@@ -22,12 +22,22 @@ const columns = `
   id, kind, store_id AS "storeId", status, accepted_at AS "acceptedAt", accepted_by AS "acceptedBy", attempts,
   finished_at AS "finishedAt", store_version AS version, error`;
 
-/** Records what became of an operation; what was recorded before stays. */
-export function insertOperation(tx: Transaction, operation: FinishedOperation): void {
+/** The constraint that an operation which is there already violates. */
+export const operationsKey = 'operations_pkey';
+
+/**
+ * Records what became of an operation, at the end of the transaction.
+ * @param ifThere what happens if it was recorded before: that stays, or the transaction fails
+ */
+export function insertOperation(
+  tx: Transaction,
+  operation: FinishedOperation,
+  ifThere: 'keep' | 'fail',
+): void {
   tx.queryAtEnd(
     `INSERT INTO operations (
        id, kind, store_id, status, accepted_at, accepted_by, attempts, finished_at, store_version, error
-     ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,
+     ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ${ifThere === 'keep' ? 'ON CONFLICT (id) DO NOTHING' : ''}`,
     [
       operation.id,
       operation.kind,

@@ -51,8 +51,8 @@ export interface RunContext {
   readonly signal?: AbortSignal | undefined;
   /** Asked inside the transaction, before anything is done: what it throws ends it. */
   readonly enter?: (() => Promise<void>) | undefined;
-  /** Writes down more of the outcome, in the same transaction. */
-  readonly record?: ((tx: Transaction, outcome: Outcome<unknown>) => void) | undefined;
+  /** Writes down more of the outcome, in the same transaction; `isKnown` if it was recorded before. */
+  readonly record?: ((tx: Transaction, outcome: Outcome<unknown>, isKnown: boolean) => void) | undefined;
 }
 
 /** What came of a request, now or earlier under the same key. */
@@ -83,13 +83,17 @@ export class IdempotentRunner {
    */
   async run<T>(context: RunContext, work: (tx: Transaction) => Promise<T>): Promise<RunResult<T>> {
     const { consistency, waitMs, signal } = context;
+    const progress = { hasClaimed: false };
     // a repeated run finds the key of one that was committed after all
-    const { outcome, isReplay } = await this.#database.transaction((tx) => this.#runOnce(tx, context, work), {
-      consistency,
-      waitMs,
-      isIdempotent: true,
-      ...(signal && { signal }),
-    });
+    const { outcome, isReplay } = await this.#database.transaction(
+      (tx) => this.#runOnce(tx, context, progress, work),
+      {
+        consistency,
+        waitMs,
+        isIdempotent: true,
+        ...(signal && { signal }),
+      },
+    );
     if (outcome.kind === 'succeeded') return { value: outcome.value, isReplay };
     throw isReplay ? new ReplayedError(outcome.error) : AppError.fromSnapshot(outcome.error);
   }
@@ -109,6 +113,7 @@ export class IdempotentRunner {
   async #runOnce<T>(
     tx: Transaction,
     { idempotencyKey: key, enter, record }: RunContext,
+    progress: { hasClaimed: boolean },
     work: (tx: Transaction) => Promise<T>,
   ): Promise<{ outcome: Outcome<T>; isReplay: boolean }> {
     await enter?.();
@@ -118,8 +123,11 @@ export class IdempotentRunner {
       ? (recorded.outcome as Outcome<T>)
       : await settle(() => tx.savepoint(() => work(tx)));
     if (!recorded) recordOutcome(tx, key, outcome);
-    record?.(tx, outcome);
-    return { outcome, isReplay: recorded !== undefined };
+    // what an earlier attempt of this very run has recorded, although nobody answered it, is no replay
+    progress.hasClaimed ||= !recorded;
+    const isReplay = !progress.hasClaimed;
+    record?.(tx, outcome, recorded !== undefined);
+    return { outcome, isReplay };
   }
 
   async #claim(tx: Transaction, key: IdempotencyKey): Promise<RecordedRequest | undefined> {

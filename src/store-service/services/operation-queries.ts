@@ -1,6 +1,6 @@
 import type { Consistency } from '../../shared/database/consistency.js';
 import type { Database } from '../../shared/database/queryable.js';
-import { NotFoundError } from '../../shared/errors/app-error.js';
+import { AppError, NotFoundError } from '../../shared/errors/app-error.js';
 import type { Operation } from '../models/operation.js';
 import { findOperation } from '../repositories/operation-repository.js';
 import type { WriteQueue } from './write-queue/write-queue.js';
@@ -30,11 +30,18 @@ export class OperationQueries {
    * @throws {DependencyUnavailableError} if it is not here, and the database cannot be asked
    */
   async get(id: string, waitMs: number, signal?: AbortSignal): Promise<Operation> {
+    let failure: AppError | undefined;
+    const here = await this.#queue.awaitEnd(id, waitMs, signal).catch((error: unknown) => {
+      if (!(error instanceof AppError)) throw error;
+      failure = error;
+      return undefined;
+    });
     const operation =
-      (await this.#queue.awaitEnd(id, waitMs, signal)) ??
+      here ??
       (await this.#database.read((db) => findOperation(db, id))) ??
       (await this.#database.read((db) => findOperation(db, id), { consistency: latest }));
-    if (!operation) throw new OperationNotFoundError(id);
-    return operation;
+    if (operation) return operation;
+    // it may be in the journal, which cannot be read
+    throw failure ?? new OperationNotFoundError(id);
   }
 }

@@ -32,7 +32,7 @@ export class StoreNotFoundError extends NotFoundError {
 export class StoreQueries {
   readonly #database: Database;
   readonly #contacts: ContactSeal;
-  readonly #awaitRestored: (storeId: string) => Promise<void>;
+  readonly #awaitRestored: (storeId: string, waitMs: number | undefined) => Promise<void>;
   readonly #storeCursors: PageCursor<StorePosition>;
   readonly #historyCursors: PageCursor<number>;
 
@@ -41,7 +41,7 @@ export class StoreQueries {
     database: Database,
     contacts: ContactSeal,
     cursorSigner: Signer,
-    awaitRestored: (storeId: string) => Promise<void>,
+    awaitRestored: (storeId: string, waitMs: number | undefined) => Promise<void>,
   ) {
     this.#database = database;
     this.#contacts = contacts;
@@ -55,7 +55,7 @@ export class StoreQueries {
    * @throws {StoreNotFoundError}
    */
   async get(id: string, principal: Principal, options: QueryOptions): Promise<Store> {
-    await this.#awaitRestored(id);
+    await this.#awaitRestored(id, options.waitMs);
     const store = await this.#database.read((db) => findStore(db, id), options);
     if (!store) throw new StoreNotFoundError(id);
     if (hasRole(principal, 'operator')) return this.#contacts.open(store);

@@ -158,6 +158,11 @@ describe('an idempotency key while the database is away', () => {
     const second = await create(body).expect(202);
     expect(second.get('Idempotent-Replayed')).toBe('true');
     expect(second.body.id).toBe(first.body.id);
+    const third = await instance
+      .send('post', '/api/stores?onUnavailable=fail', body)
+      .set('Idempotency-Key', `key-${String(body['code'])}`)
+      .expect(202);
+    expect(third.body.id).toBe(first.body.id);
     expect((await create({ ...body, name: 'Other' }).expect(422)).body.code).toBe('idempotency_key_reused');
     instance.returnDatabase();
     await instance.expectEnd(first.body.id, { status: 'SUCCEEDED' });

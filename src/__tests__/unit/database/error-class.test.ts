@@ -60,7 +60,7 @@ const byCode: readonly (readonly [string, DatabaseErrorClass])[] = [
   ['23514', 'statement'],
   ['23P01', 'statement'],
   ['3D000', 'statement'],
-  ['26000', 'statement'],
+  ['26000', 'session_ended'],
   ['42601', 'statement'],
   ['42P01', 'statement'],
   ['0A000', 'statement'],

@@ -10,6 +10,7 @@ export interface EntryRow {
   readonly state: EntryFate['state'];
   readonly sealed: string | null;
   readonly is_sealed: number;
+  readonly is_made: number;
   readonly bytes: number;
   readonly attempts: number;
   readonly accepted_ms: number;
@@ -21,7 +22,7 @@ export interface EntryRow {
 
 /** Columns of a list, which leaves the payloads where they are. */
 export const listedColumns =
-  'sequence, id, stream, summary, state, sealed IS NOT NULL AS is_sealed, bytes, attempts, accepted_ms, settled_ms, result, timeline, lsn';
+  'sequence, id, stream, summary, state, sealed IS NOT NULL AS is_sealed, is_made, bytes, attempts, accepted_ms, settled_ms, result, timeline, lsn';
 
 export const sealedColumns = `${listedColumns}, sealed`;
 
@@ -34,6 +35,7 @@ export function toEntry(row: EntryRow): JournalEntry {
     acceptedAt: new Date(row.accepted_ms),
     attempts: row.attempts,
     bytes: row.bytes,
+    wasMade: row.is_made === 1,
     ...toFate(row),
   };
 }

@@ -46,6 +46,8 @@ interface EntryFacts {
   readonly attempts: number;
   /** What it counts for against the bound of bytes. */
   readonly bytes: number;
+  /** Whether it was applied before; a failover may have undone that. */
+  readonly wasMade: boolean;
 }
 
 /** What became of an entry. */

@@ -24,6 +24,7 @@ const migrations: readonly string[] = [
     claim       TEXT UNIQUE,
     fingerprint TEXT,
     is_retained INTEGER NOT NULL DEFAULT 0,
+    is_made     INTEGER NOT NULL DEFAULT 0,
     CHECK (state NOT IN ('queued', 'parked') OR sealed IS NOT NULL),
     CHECK ((state = 'queued') = (settled_ms IS NULL))
   ) STRICT;

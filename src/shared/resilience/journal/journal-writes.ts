@@ -18,6 +18,7 @@ export class JournalWrites {
   readonly #reads: JournalReads;
   readonly #insert;
   readonly #claimant;
+  readonly #show;
   readonly #retain;
   readonly #locate;
   readonly #apply;
@@ -37,17 +38,18 @@ export class JournalWrites {
       INSERT INTO entry (id, stream, summary, sealed, claim, fingerprint, bytes, accepted_ms, queued_ms)
       VALUES (:id, :stream, :summary, :sealed, :claim, :fingerprint, :bytes, :now, :now)`);
     this.#claimant = database.prepare('SELECT id, fingerprint FROM entry WHERE claim = ?');
+    this.#show = database.prepare('UPDATE entry SET is_retained = 0 WHERE id = ?');
     this.#retain = database.prepare(`
       INSERT INTO entry (id, stream, summary, sealed, claim, fingerprint, bytes, accepted_ms, queued_ms, is_retained,
-        state, settled_ms, result, timeline, lsn)
+        is_made, state, settled_ms, result, timeline, lsn)
       VALUES (:id, :stream, :summary, :sealed, :claim, :fingerprint, :bytes, :now, :now, 1,
-        'applied', :now, :outcome, :timeline, :lsn)`);
+        1, 'applied', :now, :outcome, :timeline, :lsn)`);
     this.#locate = database.prepare(
       'SELECT state, stream, sealed IS NOT NULL AS isHeld FROM entry WHERE id = ?',
     );
     // without a position there is no standby to wait for: the entry is final, and needs no payload any more
     this.#apply = database.prepare(`
-      UPDATE entry SET state = 'applied', settled_ms = :now, result = :outcome, timeline = :timeline, lsn = :lsn,
+      UPDATE entry SET state = 'applied', is_made = 1, settled_ms = :now, result = :outcome, timeline = :timeline, lsn = :lsn,
         sealed = CASE WHEN :lsn IS NOT NULL THEN sealed END
       WHERE id = :id`);
     this.#settle = database.prepare(`
@@ -132,7 +134,11 @@ export class JournalWrites {
   /** Looking first is no race here: the file is ours alone, and one transaction holds the look and the insert. */
   #append({ type: _, ...write }: OperationOf<'append'>, nowMs: number): Answer {
     const taken = this.#findTaken(write);
-    if (taken) return refused(taken);
+    if (taken) {
+      // from now on somebody may ask for it
+      if (taken.reason === 'claimed') this.#show.run(taken.id);
+      return refused(taken);
+    }
     const bytes = bytesOf(write);
     const limit = this.#reads.findLimit(bytes, nowMs);
     if (limit) return refused({ reason: 'full', limit });

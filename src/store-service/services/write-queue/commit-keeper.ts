@@ -2,6 +2,7 @@ import type { ReplicationStatus } from '../../../shared/database/replication-sta
 import type { CommitPosition } from '../../../shared/resilience/journal/journal-entry.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { CancelTask, TimerClock } from '../../../shared/timer-clock.js';
+import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 import { toCommitPosition } from './write-replay.js';
 
 export interface CommitKeeperOptions {
@@ -17,6 +18,8 @@ export interface CommitKeeperOptions {
 
 /** How often it is looked whether standbys have what was committed. */
 const confirmIntervalMs = 1_000;
+/** Longest wait for the disk: whoever waits may hold a connection. */
+const settleMs = 1_000;
 
 /**
  * Watches over writes that are committed and that a failover could still undo: forgets them once every standby has
@@ -57,17 +60,31 @@ export class CommitKeeper {
   /** Something was committed that is not confirmed; perhaps on a primary that had been replaced by then. */
   notice(position: CommitPosition): void {
     this.#mayHoldMore = true;
+    this.#confirmedLsn = Math.min(this.#confirmedLsn, position.lsn - 1);
     if (position.timeline < this.#timeline) this.#want();
   }
 
-  /** Resolves when everything that the last failover may have undone is in the queue again, if the disk allows. */
+  /**
+   * Resolves when everything that the last failover may have undone is in the queue again.
+   * @throws {QueuedWritesAheadError} if the disk does not allow that, or is slow: nothing may overtake what is missing
+   */
   async settled(): Promise<void> {
-    await this.#redriving;
+    if (this.#redriving) await this.#within(this.#redriving);
+    if (this.#done !== this.#wanted) throw new QueuedWritesAheadError();
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#cancelTimer();
+  }
+
+  async #within(work: Promise<void>): Promise<void> {
+    let cancel: CancelTask = () => undefined;
+    const deadline = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.after(settleMs, resolve);
+    });
+    await Promise.race([work, deadline]);
+    cancel();
   }
 
   #want(): void {

@@ -1,9 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
+import { AppError } from '../../../shared/errors/app-error.js';
 import type { Consistency } from '../../../shared/database/consistency.js';
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
 import type { WalPosition } from '../../../shared/database/wal-position.js';
 import type { Principal } from '../../../shared/services/authenticator.js';
-import type { TimerClock } from '../../../shared/timer-clock.js';
+import type { CancelTask, TimerClock } from '../../../shared/timer-clock.js';
 import type { Operation } from '../../models/operation.js';
 import type { Store } from '../../models/store.js';
 import type { StoreWrite } from '../../models/store-write.js';
@@ -12,7 +13,7 @@ import type { StoreCommands } from '../store-commands.js';
 import { isDatabaseAway } from './database-away.js';
 import type { QueuedWrite } from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
-import type { WriteQueue } from './write-queue.js';
+import type { Acceptance, WriteQueue } from './write-queue.js';
 import { toCommitPosition } from './write-replay.js';
 
 /** Who asks for a write, and what for while the database is away. */
@@ -44,6 +45,9 @@ export interface DurableWritesParts {
   readonly onUnprotected: (error: unknown) => void;
 }
 
+/** Longest wait for a disk before a write that was made is answered all the same. */
+const protectMs = 2_000;
+
 /**
  * Makes writes so that none that was acknowledged is lost: now if the database is there in time, else later, out of the
  * journal. While standbys lag behind the primary, what was made now is kept there as well until they have it.
@@ -69,8 +73,25 @@ export class DurableWrites {
       return await this.#writeInTurn(queued, request);
     } catch (error) {
       const isForLater = isDatabaseAway(error) || error instanceof QueuedWritesAheadError;
-      if (!request.mayQueue || !isForLater) throw error;
-      return { kind: 'accepted', ...(await this.#parts.queue.accept(queued)) };
+      if (!isForLater) throw error;
+      if (!request.mayQueue) {
+        // whoever wants a failure instead believes that nothing waits
+        const operation =
+          request.idempotencyKey && (await this.#parts.queue.findAccepted(request.idempotencyKey));
+        if (!operation) throw error;
+        return { kind: 'accepted', operation, isReplay: true };
+      }
+      return { kind: 'accepted', ...(await this.#accept(queued, error)) };
+    }
+  }
+
+  /** @param reason why it was not made: if that leaves open whether it was, nobody may say that nothing was accepted */
+  async #accept(queued: QueuedWrite, reason: unknown): Promise<Acceptance> {
+    try {
+      return await this.#parts.queue.accept(queued);
+    } catch (error) {
+      const isOpen = reason instanceof AppError && reason.code === 'write_outcome_unknown';
+      throw isOpen ? reason : error;
     }
   }
 
@@ -106,7 +127,13 @@ export class DurableWrites {
       waitMs: this.#patienceMs(request, deadlineMs),
       enter: () => queue.enter(write.storeId),
     });
-    if (!isReplay) await this.#protect({ ...queued, madeAt }, store, commit.position);
+    // an answer that is repeated is as much of a promise as the first: whoever gave that may have ended right after it
+    const made = {
+      ...queued,
+      write: { ...write, storeId: store.id },
+      madeAt: isReplay ? new Date(store.updatedAt) : madeAt,
+    };
+    await this.#protect(made, store, commit.position);
     return { kind: 'done', store, isReplay };
   }
 
@@ -128,15 +155,25 @@ export class DurableWrites {
     { id, version }: Store,
     position: WalPosition | undefined,
   ): Promise<void> {
-    const { queue, replication, onUnprotected } = this.#parts;
+    const { queue, replication, clock, onUnprotected } = this.#parts;
     const { kind } = replication();
     if (kind === 'none' || kind === 'synchronous') return;
+    // a commit whose place nobody knows is carried out again: it is recognised, and its place known then
+    const keep = position
+      ? queue.retain(queued, { storeId: id, version }, toCommitPosition(position))
+      : queue.accept(queued).then(() => undefined);
+    let cancel: CancelTask = () => undefined;
+    const deadline = new Promise<never>((_resolve, reject) => {
+      cancel = clock.after(protectMs, () => {
+        reject(new Error(`The journal has not answered within ${protectMs} ms`));
+      });
+    });
     try {
-      // a commit whose place nobody knows is carried out again: it is recognised, and its place known then
-      if (position) await queue.retain(queued, { storeId: id, version }, toCommitPosition(position));
-      else await queue.accept(queued);
+      await Promise.race([keep, deadline]);
     } catch (error) {
       onUnprotected(error);
+    } finally {
+      cancel();
     }
   }
 }

@@ -182,7 +182,7 @@ export class QueueControl {
     const { database, clock } = this.#parts;
     const operation = finishedOperation(entry, clock.now(), { error: droppedError.toSnapshot() });
     const record = (tx: Transaction): Promise<void> => {
-      insertOperation(tx, operation);
+      insertOperation(tx, operation, 'keep');
       return Promise.resolve();
     };
     return database.transaction(record, { isIdempotent: true, waitMs });

@@ -65,7 +65,15 @@ export class WriteQueue {
   /** Keeps a write that was made until no failover can undo it any more. @throws as `WriteJournal.retain` */
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
     const { journal, keeper } = this.#parts;
-    await journal.retain(toNewEntry({ type: 'store-write', queued }), { outcome, position });
+    const entry = toNewEntry({ type: 'store-write', queued });
+    try {
+      await journal.retain(entry, { outcome, position });
+    } catch (error) {
+      if (!(error instanceof ClaimTakenError)) throw error;
+      // whatever became of the entry that has the claim, this one is kept for itself
+      const { claim: _, ...unclaimed } = entry;
+      await journal.retain(unclaimed, { outcome, position });
+    }
     keeper.notice(position);
   }
 
@@ -103,18 +111,30 @@ export class WriteQueue {
     return isFree() || this.#awaitEvent(isFree, waitMs, signal);
   }
 
+  /** The operation that an earlier request with the same key waits in. */
+  async findAccepted(key: IdempotencyKey): Promise<Operation | undefined> {
+    const { journal } = this.#parts;
+    const entry = journal.isEmpty ? undefined : await journal.findClaimant(claimKeyOf(key));
+    return entry?.state === 'queued' ? toOperation(entry) : undefined;
+  }
+
   /**
    * Waits until a store shows again what a failover took from it. While there is no primary nobody waits for that: what is
    * shown then is what a replica has, or is marked as old.
    */
   async awaitRestored(storeId: string, waitMs: number): Promise<void> {
-    await this.#parts.keeper.settled();
+    try {
+      await this.#parts.keeper.settled();
+    } catch (error) {
+      // a disk that fails is no reason to show nothing
+      if (error instanceof QueuedWritesAheadError) return;
+      throw error;
+    }
     if (this.#parts.hasPrimary()) await this.awaitTurn(storeId, waitMs);
   }
 
   async find(operationId: string): Promise<Operation | undefined> {
     const entry = await this.#parts.journal.get(operationId);
-    // what is only retained was never an operation to anybody
     return entry && toOperation(entry);
   }
 

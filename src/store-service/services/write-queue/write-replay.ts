@@ -3,6 +3,7 @@ import type { Consistency } from '../../../shared/database/consistency.js';
 import type { Database, Transaction } from '../../../shared/database/queryable.js';
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
 import type { WalPosition } from '../../../shared/database/wal-position.js';
+import { UniqueViolationError } from '../../../shared/database/database-error.js';
 import { AppError } from '../../../shared/errors/app-error.js';
 import { isUnavailable } from '../../../shared/resilience/journal/entry-attempt.js';
 import type { ApplyResult } from '../../../shared/resilience/journal/drain-options.js';
@@ -10,7 +11,7 @@ import type { CommitPosition, SealedEntry } from '../../../shared/resilience/jou
 import type { Principal, Role } from '../../../shared/services/authenticator.js';
 import type { OperationResult } from '../../models/operation.js';
 import { operationKey } from '../../repositories/idempotency-repository.js';
-import { insertOperation } from '../../repositories/operation-repository.js';
+import { findOperation, insertOperation, operationsKey } from '../../repositories/operation-repository.js';
 import type { Outcome } from '../idempotent-runner.js';
 import type { StoreCommands } from '../store-commands.js';
 import { insertOperatorAction } from '../../repositories/operator-action-repository.js';
@@ -38,6 +39,8 @@ export interface WriteReplayDependencies {
   readonly clock: Clock;
 }
 
+/** A session that was cut off may hold the key for some seconds: that is no answer to the write. */
+const keyInUse = 'idempotency_key_in_use';
 /** How long a replay waits for a primary: the drain itself waits better. */
 const waitMs = 1_000;
 
@@ -68,7 +71,9 @@ export class WriteReplay {
     const { epoch } = keeper;
     await keeper.settled();
     try {
-      await authority.confirm(queued.principal, 'operator');
+      // what was made once was permitted once: it is only made again because a failover took it back
+      if (queued.madeAt === undefined && !entry.wasMade)
+        await authority.confirm(queued.principal, 'operator');
       const enter = async (): Promise<void> => {
         await keeper.settled();
         // older writes may have come back to the queue, after a failover that undid them
@@ -76,10 +81,28 @@ export class WriteReplay {
       };
       return await this.#carryOut(entry, queued, enter, signal);
     } catch (error) {
+      const isRecorded = error instanceof UniqueViolationError && error.constraint === operationsKey;
+      if (isRecorded) return (await this.#recall(entry, signal)) ?? raise(error);
+      if (error instanceof AppError && error.code === keyInUse) throw new QueuedWritesAheadError();
       if (!(error instanceof AppError) || isUnavailable(error)) throw error;
-      await this.#recordRefusal(entry, error, signal);
-      return { kind: 'refused', error: error.toSnapshot() };
+      return (await this.#recall(entry, signal)) ?? (await this.#refuse(entry, error, signal));
     }
+  }
+
+  /** What became of the entry in an attempt that was cut off, if the database knows. */
+  async #recall(entry: SealedEntry, signal: AbortSignal): Promise<ApplyResult | undefined> {
+    const commit = new CommitWitness();
+    const options = { consistency: commit, isIdempotent: true, waitMs, signal };
+    const known = await this.#parts.database.transaction((tx) => findOperation(tx, entry.id), options);
+    if (!known) return undefined;
+    return known.status === 'SUCCEEDED'
+      ? this.#applied(known.result, commit)
+      : { kind: 'refused', error: known.error };
+  }
+
+  async #refuse(entry: SealedEntry, error: AppError, signal: AbortSignal): Promise<ApplyResult> {
+    await this.#recordRefusal(entry, error, signal);
+    return { kind: 'refused', error: error.toSnapshot() };
   }
 
   async #carryOut(
@@ -98,8 +121,8 @@ export class WriteReplay {
       waitMs,
       signal,
       enter,
-      record: (tx, made) => {
-        this.#record(tx, entry, made);
+      record: (tx, made, isKnown) => {
+        this.#record(tx, entry, made, isKnown);
       },
     });
     return this.#applied(outcome, commit);
@@ -122,15 +145,17 @@ export class WriteReplay {
     return { kind: 'applied', outcome, ...(position && { position }) };
   }
 
-  #record(tx: Transaction, entry: SealedEntry, outcome: Outcome<unknown>): void {
+  #record(tx: Transaction, entry: SealedEntry, outcome: Outcome<unknown>, isKnown: boolean): void {
     const end = outcome.kind === 'succeeded' ? { result: toResult(outcome.value) } : { error: outcome.error };
-    insertOperation(tx, finishedOperation(entry, this.#parts.clock.now(), end));
+    const operation = finishedOperation(entry, this.#parts.clock.now(), end);
+    // one that is there before its write was made says something else: then the write must not be made
+    insertOperation(tx, operation, isKnown ? 'keep' : 'fail');
   }
 
   async #recordRefusal(entry: SealedEntry, error: AppError, signal: AbortSignal): Promise<void> {
     const operation = finishedOperation(entry, this.#parts.clock.now(), { error: error.toSnapshot() });
     const record = (tx: Transaction): Promise<void> => {
-      insertOperation(tx, operation);
+      insertOperation(tx, operation, 'keep');
       return Promise.resolve();
     };
     await this.#parts.database.transaction(record, { isIdempotent: true, waitMs, signal });
@@ -143,6 +168,10 @@ export class WriteReplay {
     // a commit whose place is not known is confirmed by none: it is carried out again on the next timeline
     return position ? toCommitPosition(position) : { timeline: 0, lsn: Number.MAX_SAFE_INTEGER };
   }
+}
+
+function raise(error: unknown): never {
+  throw error;
 }
 
 /** Learns where a commit lies. */
