@@ -28,7 +28,10 @@ describe('NodeMonitor', () => {
     expect(await monitor.probe()).toMatchObject({ kind: 'answered' });
     const probing = monitor.probe();
     // what is asked goes out at the end of the turn
-    for (let turn = 0; turn < 20; turn += 1) await new Promise<void>((resolve) => process.nextTick(resolve));
+    for (let turn = 0; turn < 20; turn += 1)
+      await new Promise<void>((resolve) => {
+        process.nextTick(resolve);
+      });
     const untilMs = performance.now() + 2.5 * probeTimeoutMs;
     while (performance.now() < untilMs);
     expect(await probing).toMatchObject({ kind: 'answered' });
