@@ -17,6 +17,9 @@ export interface Consistency {
   wrote(position: WalPosition | undefined): void;
 }
 
+/** For reads that must see the newest there is: whatever a replica lacks, the primary has. */
+export const latest: Consistency = { requirement: { kind: 'latest' }, wrote: () => undefined };
+
 interface RecentWrite {
   readonly expiresAtMs: number;
   readonly position?: WalPosition;

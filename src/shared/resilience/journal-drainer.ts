@@ -7,6 +7,7 @@ import { DrainPace } from './journal/drain-pace.js';
 import { EntryAttempt } from './journal/entry-attempt.js';
 import { InterruptibleWait } from './journal/interruptible-wait.js';
 import type { SealedEntry } from './journal/journal-entry.js';
+import { settlesWithin } from './settles-within.js';
 
 const defaultConcurrency = 8;
 const defaultBackoff = { baseMs: 200, maxMs: 30_000 };
@@ -290,16 +291,7 @@ export class JournalDrainer {
   }
 
   async #endsWithin(graceMs: number): Promise<boolean> {
-    const run = this.#run?.then(() => true) ?? true;
-    let cancel: (() => void) | undefined;
-    const deadline = new Promise<false>((resolve) => {
-      cancel = this.#options.clock.after(graceMs, () => {
-        resolve(false);
-      });
-    });
-    const hasEnded = await Promise.race([run, deadline]);
-    cancel?.();
-    return hasEnded;
+    return this.#run ? settlesWithin(this.#run, graceMs, this.#options.clock) : true;
   }
 
   #isProbing(): boolean {

@@ -1,4 +1,4 @@
-import type { Consistency } from '../../shared/database/consistency.js';
+import { latest } from '../../shared/database/consistency.js';
 import type { Database } from '../../shared/database/queryable.js';
 import { AppError, NotFoundError } from '../../shared/errors/app-error.js';
 import type { Operation } from '../models/operation.js';
@@ -10,9 +10,6 @@ export class OperationNotFoundError extends NotFoundError {
     super('operation_not_found', `There is no operation with the id ${id}, or another instance holds it`);
   }
 }
-
-/** Whatever a replica lacks, the primary has. */
-const latest: Consistency = { requirement: { kind: 'latest' }, wrote: () => undefined };
 
 /** Reads operations: from the journal of this instance, else from the database. */
 export class OperationQueries {

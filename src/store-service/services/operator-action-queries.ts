@@ -1,4 +1,4 @@
-import type { Consistency } from '../../shared/database/consistency.js';
+import { latest } from '../../shared/database/consistency.js';
 import type { Database, ReadOptions } from '../../shared/database/queryable.js';
 import type { Signer } from '../../shared/services/signer.js';
 import type { RecordedAction } from '../models/operator-action.js';
@@ -13,8 +13,6 @@ export interface ActionsRequest {
 }
 
 const scope = { list: 'operator-actions' };
-/** Operators expect to find what they did a moment ago. */
-const latest: Consistency = { requirement: { kind: 'latest' }, wrote: () => undefined };
 const latestWaitMs = 1_000;
 
 /** Reads the record of what operators did. */

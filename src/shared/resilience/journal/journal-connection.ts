@@ -1,3 +1,4 @@
+import { settlesWithin } from '../settles-within.js';
 import type { TimerClock } from '../../timer-clock.js';
 import { GroupCommit } from './group-commit.js';
 import { isWrite } from './is-write.js';
@@ -82,12 +83,7 @@ export class JournalConnection {
   }
 
   async #close(graceMs: number): Promise<void> {
-    let cancel: (() => void) | undefined;
-    const deadline = new Promise<void>((resolve) => {
-      cancel = this.#clock.after(graceMs, resolve);
-    });
-    await Promise.race([this.#finish(), deadline]);
-    cancel?.();
+    await settlesWithin(this.#finish(), graceMs, this.#clock);
     await this.#engine.terminate();
   }
 

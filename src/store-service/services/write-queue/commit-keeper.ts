@@ -1,5 +1,6 @@
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
 import type { CommitPosition } from '../../../shared/resilience/journal/journal-entry.js';
+import { settlesWithin } from '../../../shared/resilience/settles-within.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { CancelTask, TimerClock } from '../../../shared/timer-clock.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
@@ -69,22 +70,13 @@ export class CommitKeeper {
    * @throws {QueuedWritesAheadError} if the disk does not allow that, or is slow: nothing may overtake what is missing
    */
   async settled(): Promise<void> {
-    if (this.#redriving) await this.#within(this.#redriving);
+    if (this.#redriving) await settlesWithin(this.#redriving, settleMs, this.#options.clock);
     if (this.#done !== this.#wanted) throw new QueuedWritesAheadError();
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#cancelTimer();
-  }
-
-  async #within(work: Promise<void>): Promise<void> {
-    let cancel: CancelTask = () => undefined;
-    const deadline = new Promise<void>((resolve) => {
-      cancel = this.#options.clock.after(settleMs, resolve);
-    });
-    await Promise.race([work, deadline]);
-    cancel();
   }
 
   #want(): void {

@@ -3,8 +3,9 @@ import { AppError } from '../../../shared/errors/app-error.js';
 import type { Consistency } from '../../../shared/database/consistency.js';
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
 import type { WalPosition } from '../../../shared/database/wal-position.js';
+import { settlesWithin } from '../../../shared/resilience/settles-within.js';
 import type { Principal } from '../../../shared/services/authenticator.js';
-import type { CancelTask, TimerClock } from '../../../shared/timer-clock.js';
+import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Operation } from '../../models/operation.js';
 import type { Store } from '../../models/store.js';
 import type { StoreWrite } from '../../models/store-write.js';
@@ -14,7 +15,7 @@ import { isDatabaseAway } from './database-away.js';
 import type { QueuedWrite } from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 import type { Acceptance, WriteQueue } from './write-queue.js';
-import { toCommitPosition } from './write-replay.js';
+import { CommitWitness, toCommitPosition } from './write-replay.js';
 
 /** Who asks for a write, and what for while the database is away. */
 export interface WriteRequest {
@@ -116,7 +117,7 @@ export class DurableWrites {
   async #writeNow(queued: QueuedWrite, request: WriteRequest, deadlineMs: number): Promise<WriteResult> {
     const { commands, queue, clock } = this.#parts;
     const { operationId, write, principal, requestId } = queued;
-    const commit = new CommitWatcher(request.consistency);
+    const commit = new CommitWitness(request.consistency);
     const madeAt = clock.now();
     const { store, isReplay } = await commands.carryOut(write, {
       principal,
@@ -162,37 +163,12 @@ export class DurableWrites {
     const keep = position
       ? queue.retain(queued, { storeId: id, version }, toCommitPosition(position))
       : queue.accept(queued).then(() => undefined);
-    let cancel: CancelTask = () => undefined;
-    const deadline = new Promise<never>((_resolve, reject) => {
-      cancel = clock.after(protectMs, () => {
-        reject(new Error(`The journal has not answered within ${protectMs} ms`));
-      });
-    });
     try {
-      await Promise.race([keep, deadline]);
+      if (await settlesWithin(keep, protectMs, clock)) return;
     } catch (error) {
       onUnprotected(error);
-    } finally {
-      cancel();
+      return;
     }
-  }
-}
-
-/** Learns where a commit lies, and passes it on. */
-class CommitWatcher implements Consistency {
-  readonly #inner: Consistency;
-  position: WalPosition | undefined;
-
-  constructor(inner: Consistency) {
-    this.#inner = inner;
-  }
-
-  get requirement(): Consistency['requirement'] {
-    return this.#inner.requirement;
-  }
-
-  wrote(position: WalPosition | undefined): void {
-    this.position = position;
-    this.#inner.wrote(position);
+    onUnprotected(new Error(`The journal has not answered within ${protectMs} ms`));
   }
 }

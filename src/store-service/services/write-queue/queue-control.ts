@@ -1,5 +1,5 @@
 import type { Clock } from '../../../shared/clock.js';
-import type { Consistency } from '../../../shared/database/consistency.js';
+import { latest } from '../../../shared/database/consistency.js';
 import type { Database, Transaction } from '../../../shared/database/queryable.js';
 import { AppError, ConflictError, NotFoundError } from '../../../shared/errors/app-error.js';
 import type { Logger } from '../../../shared/logging/logger.js';
@@ -53,8 +53,6 @@ export type ReadContent = { readonly content: QueuedContent } | { readonly unrea
 
 /** How long a drop waits for a primary. */
 const waitMs = 1_000;
-const latest: Consistency = { requirement: { kind: 'latest' }, wrote: () => undefined };
-
 /** Not who or why: whoever may read the operation reads this. */
 const droppedError = new ConflictError(
   'dropped_by_operator',

@@ -174,13 +174,20 @@ function raise(error: unknown): never {
   throw error;
 }
 
-/** Learns where a commit lies. */
+/** Learns where a commit lies, and passes it on where somebody else wants to know. */
 export class CommitWitness implements Consistency {
-  readonly requirement = { kind: 'any' } as const;
+  readonly requirement: Consistency['requirement'];
+  readonly #inner: Consistency | undefined;
   position: WalPosition | undefined;
+
+  constructor(inner?: Consistency) {
+    this.#inner = inner;
+    this.requirement = inner?.requirement ?? { kind: 'any' };
+  }
 
   wrote(position: WalPosition | undefined): void {
     this.position = position;
+    this.#inner?.wrote(position);
   }
 }
 
