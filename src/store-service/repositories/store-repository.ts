@@ -43,37 +43,54 @@ export function toStore(row: StoreRow): SealedStore {
   return labels && Object.keys(labels).length > 0 ? { ...store, labels } : store;
 }
 
+type Columns = Readonly<Record<string, (store: SealedStore) => unknown>>;
+
+/** What a creation alone writes. */
+const identityColumns = {
+  id: ({ id }) => id,
+  code: ({ code }) => code,
+  created_at: ({ createdAt }) => createdAt,
+  created_by: ({ createdBy }) => createdBy,
+} as const satisfies Columns;
+
+/** What every change writes, too. */
+const changingColumns = {
+  name: ({ name }) => name,
+  format: ({ format }) => format,
+  status: ({ status }) => status,
+  region: ({ region }) => region,
+  address: ({ address }) => address,
+  timezone: ({ timezone }) => timezone,
+  currency: ({ currency }) => currency,
+  locale: ({ locale }) => locale,
+  contact: ({ contact }) => contact,
+  opening_date: ({ openingDate }) => openingDate,
+  labels: ({ labels }) => labels ?? {},
+  notes: ({ notes }) => notes,
+  infrastructure: ({ infrastructure }) => infrastructure,
+  version: ({ version }) => version,
+  updated_at: ({ updatedAt }) => updatedAt,
+  updated_by: ({ updatedBy }) => updatedBy,
+  activated_at: ({ activatedAt }) => activatedAt,
+  decommissioned_at: ({ decommissionedAt }) => decommissionedAt,
+} as const satisfies Columns;
+
+const insertedColumns: Columns = { ...identityColumns, ...changingColumns };
+const insertedNames = Object.keys(insertedColumns);
+const insertion = `INSERT INTO stores (${insertedNames.join(', ')})
+  VALUES (${insertedNames.map((_, index) => `$${index + 1}`).join(', ')})`;
+const change = `UPDATE stores SET ${Object.keys(changingColumns)
+  .map((name, index) => `${name} = $${index + 2}`)
+  .join(', ')} WHERE id = $1`;
+
+function valuesOf(columns: Columns, store: SealedStore): unknown[] {
+  return Object.values(columns).map((valueOf) => valueOf(store));
+}
+
 /** @throws {StoreCodeTakenError} */
 export async function insertStore(db: Queryable, store: SealedStore): Promise<void> {
   try {
-    await db.query(
-      `INSERT INTO stores (
-         id, code, name, format, status, region, address, timezone, currency, locale, contact, opening_date, labels,
-         notes, infrastructure, version, created_at, created_by, updated_at, updated_by
-       ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
-      [
-        store.id,
-        store.code,
-        store.name,
-        store.format,
-        store.status,
-        store.region,
-        store.address,
-        store.timezone,
-        store.currency,
-        store.locale,
-        store.contact,
-        store.openingDate,
-        store.labels ?? {},
-        store.notes,
-        store.infrastructure,
-        store.version,
-        store.createdAt,
-        store.createdBy,
-        store.updatedAt,
-        store.updatedBy,
-      ],
-    );
+    await db.query(insertion, valuesOf(insertedColumns, store));
   } catch (error) {
     if (error instanceof UniqueViolationError && error.constraint === 'stores_code_key') {
       throw new StoreCodeTakenError(store.code);
@@ -84,34 +101,7 @@ export async function insertStore(db: Queryable, store: SealedStore): Promise<vo
 
 /** Writes, at the end of the transaction, every field that may change; the row must be locked. */
 export function updateStore(tx: Transaction, store: SealedStore): void {
-  tx.queryAtEnd(
-    `UPDATE stores SET
-       name = $2, format = $3, status = $4, region = $5, address = $6, timezone = $7, currency = $8, locale = $9,
-       contact = $10, opening_date = $11, labels = $12, notes = $13, infrastructure = $14, version = $15,
-       updated_at = $16, updated_by = $17, activated_at = $18, decommissioned_at = $19
-     WHERE id = $1`,
-    [
-      store.id,
-      store.name,
-      store.format,
-      store.status,
-      store.region,
-      store.address,
-      store.timezone,
-      store.currency,
-      store.locale,
-      store.contact,
-      store.openingDate,
-      store.labels ?? {},
-      store.notes,
-      store.infrastructure,
-      store.version,
-      store.updatedAt,
-      store.updatedBy,
-      store.activatedAt,
-      store.decommissionedAt,
-    ],
-  );
+  tx.queryAtEnd(change, [store.id, ...valuesOf(changingColumns, store)]);
 }
 
 export function findStore(db: Queryable, id: string): Promise<SealedStore | undefined> {
