@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from '../../shared/database/queryable.js';
+import type { Database, Queryable, Transaction } from '../../shared/database/queryable.js';
 import type { ErrorSnapshot } from '../../shared/errors/app-error.js';
 import type { Operation } from '../models/operation.js';
 import type { StoreWriteKind } from '../models/store-write.js';
@@ -51,6 +51,24 @@ export function insertOperation(
       operation.status === 'FAILED' ? JSON.stringify(operation.error) : null,
     ],
   );
+}
+
+/**
+ * Records, in a transaction of its own, what became of an operation that has changed nothing; what was recorded before
+ * stays.
+ * @param options `waitMs`: longest wait for a primary
+ * @throws as `Database.transaction`
+ */
+export function recordOperation(
+  database: Database,
+  operation: FinishedOperation,
+  options: { readonly waitMs: number; readonly signal?: AbortSignal },
+): Promise<void> {
+  const record = (tx: Transaction): Promise<void> => {
+    insertOperation(tx, operation, 'keep');
+    return Promise.resolve();
+  };
+  return database.transaction(record, { isIdempotent: true, ...options });
 }
 
 export async function findOperation(db: Queryable, id: string): Promise<FinishedOperation | undefined> {

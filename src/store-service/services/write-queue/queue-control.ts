@@ -1,6 +1,6 @@
 import type { Clock } from '../../../shared/clock.js';
 import { latest } from '../../../shared/database/consistency.js';
-import type { Database, Transaction } from '../../../shared/database/queryable.js';
+import type { Database } from '../../../shared/database/queryable.js';
 import { AppError, ConflictError, NotFoundError } from '../../../shared/errors/app-error.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
@@ -13,7 +13,7 @@ import type { JournalStats } from '../../../shared/resilience/journal/journal-op
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { Signer } from '../../../shared/services/signer.js';
 import type { Page } from '../../models/store-query.js';
-import { findOperation, insertOperation } from '../../repositories/operation-repository.js';
+import { findOperation, recordOperation } from '../../repositories/operation-repository.js';
 import type { OperatorLog } from '../operator-log.js';
 import type { OperatorRequest } from '../operator-request.js';
 import { PageCursor } from '../page-cursor.js';
@@ -179,11 +179,7 @@ export class QueueControl {
   #recordOperation(entry: JournalEntry): Promise<void> {
     const { database, clock } = this.#parts;
     const operation = finishedOperation(entry, clock.now(), { error: droppedError.toSnapshot() });
-    const record = (tx: Transaction): Promise<void> => {
-      insertOperation(tx, operation, 'keep');
-      return Promise.resolve();
-    };
-    return database.transaction(record, { isIdempotent: true, waitMs });
+    return recordOperation(database, operation, { waitMs });
   }
 }
 

@@ -11,7 +11,12 @@ import type { CommitPosition, SealedEntry } from '../../../shared/resilience/jou
 import type { Principal, Role } from '../../../shared/services/authenticator.js';
 import type { OperationResult } from '../../models/operation.js';
 import { operationKey } from '../../repositories/idempotency-repository.js';
-import { findOperation, insertOperation, operationsKey } from '../../repositories/operation-repository.js';
+import {
+  findOperation,
+  insertOperation,
+  operationsKey,
+  recordOperation,
+} from '../../repositories/operation-repository.js';
 import type { Outcome } from '../idempotent-runner.js';
 import type { StoreCommands } from '../store-commands.js';
 import { insertOperatorAction } from '../../repositories/operator-action-repository.js';
@@ -101,8 +106,13 @@ export class WriteReplay {
   }
 
   async #refuse(entry: SealedEntry, error: AppError, signal: AbortSignal): Promise<ApplyResult> {
-    await this.#recordRefusal(entry, error, signal);
-    return { kind: 'refused', error: error.toSnapshot() };
+    const { database, clock } = this.#parts;
+    const snapshot = error.toSnapshot();
+    await recordOperation(database, finishedOperation(entry, clock.now(), { error: snapshot }), {
+      waitMs,
+      signal,
+    });
+    return { kind: 'refused', error: snapshot };
   }
 
   async #carryOut(
@@ -150,15 +160,6 @@ export class WriteReplay {
     const operation = finishedOperation(entry, this.#parts.clock.now(), end);
     // one that is there before its write was made says something else: then the write must not be made
     insertOperation(tx, operation, isKnown ? 'keep' : 'fail');
-  }
-
-  async #recordRefusal(entry: SealedEntry, error: AppError, signal: AbortSignal): Promise<void> {
-    const operation = finishedOperation(entry, this.#parts.clock.now(), { error: error.toSnapshot() });
-    const record = (tx: Transaction): Promise<void> => {
-      insertOperation(tx, operation, 'keep');
-      return Promise.resolve();
-    };
-    await this.#parts.database.transaction(record, { isIdempotent: true, waitMs, signal });
   }
 
   /** Where the commit lies, unless it is safe there. */
