@@ -113,6 +113,11 @@ export const problemCatalogue = {
     remedy:
       '`metadata.state` says which it is in: only queued and parked writes are dropped, only parked entries requeued.',
   },
+  journal_entry_held: {
+    kind: 'conflict',
+    title: 'Queue entry waits for another',
+    remedy: '`metadata.waitsFor` is the creation of its store, which is parked: requeue or drop that one.',
+  },
   journal_entry_busy: {
     kind: 'conflict',
     title: 'Queue entry in work',
@@ -225,6 +230,12 @@ export const problemCatalogue = {
     kind: 'validation_failed',
     title: 'Immutable field',
     remedy: 'Leave `id` and `code` as they are, or out.',
+  },
+  store_creation_pending: {
+    kind: 'dependency_unavailable',
+    title: 'Store not made yet',
+    remedy:
+      'Its creation was accepted and is not settled: follow the operation in `metadata.operation`, or retry after the time in `Retry-After`.',
   },
   store_not_found: { kind: 'not_found', title: 'Store not found', remedy: 'Check the id.' },
   breaker_not_found: {

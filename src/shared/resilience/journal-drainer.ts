@@ -33,7 +33,7 @@ interface Stop {
  * every write is checked again when it is applied, a later one that builds on the parked one is refused by that check
  * with its own problem, and one that does not need it is not held up until somebody looks (design/resilience.md:
  * "a poison entry is parked with its status readable, the others proceed"). A requeued entry is likewise checked against
- * what has happened since.
+ * what has happened since. Only what founds its stream takes the rest of it along: nothing of that can be right without it.
  */
 export class JournalDrainer {
   readonly events = new EventHub<DrainEvent>();
@@ -73,6 +73,10 @@ export class JournalDrainer {
     this.#pace = new DrainPace(options.maxPerSecond ?? Infinity, options.clock);
     this.#waits = new InterruptibleWait(options.clock);
     this.#attempt = new EntryAttempt(options, this.events);
+    this.events.subscribe(({ type }) => {
+      // it may have taken others along that were fetched before
+      if (type === 'parked') this.reconsider();
+    });
   }
 
   get state(): DrainState {

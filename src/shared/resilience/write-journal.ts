@@ -23,6 +23,7 @@ import type {
   SealedWrite,
 } from './journal/journal-protocol.js';
 import { JournalThread } from './journal/journal-thread.js';
+import { anyName } from './journal/journal-schema.js';
 import { toSealError } from './journal/refusal-error.js';
 import { StreamLanes } from './journal/stream-lanes.js';
 
@@ -36,6 +37,9 @@ const forgetBatch = 1_000;
  *
  * queued → applied → final (confirmed) · queued → refused · queued → parked → queued (requeued) · queued or parked →
  * refused (dropped). An applied entry goes back to the queue when a failover undid it (redrive). Settled entries stay readable until they are forgotten.
+ *
+ * An entry that founds its stream takes what follows in it along when it is parked, and back when it is requeued or dropped;
+ * meanwhile the stream takes nothing more.
  *
  * Every method rejects with DependencyUnavailableError `journal_unavailable` while the disk cannot be written or read, and
  * works again by itself as soon as it can. What a rejected call left half done is undone before the next one; only a
@@ -78,14 +82,15 @@ export class WriteJournal {
    * @throws {OverloadedError} if too many appends wait for the disk
    * @throws {ConflictError} `journal_entry_exists` if the id was taken before
    * @throws {ClaimTakenError} if its claim was
+   * @throws {EntryHeldError} if the founder of its stream is parked
    */
-  async append(entry: NewEntry): Promise<void> {
+  async append(entry: NewEntry): Promise<JournalEntry> {
     if (this.#pendingAppends >= this.#maxPendingAppends) {
       throw new OverloadedError('Too many writes wait for the journal');
     }
     this.#pendingAppends += 1;
     try {
-      await this.#connection.track(() => this.#store(entry));
+      return await this.#connection.track(() => this.#store(entry));
     } finally {
       this.#pendingAppends -= 1;
     }
@@ -114,6 +119,16 @@ export class WriteJournal {
     return this.#connection.hasQueued(stream) || this.#lanes.has(stream);
   }
 
+  /** Whether queued entries found under this name, or may do so: a new one then has to queue behind them. */
+  isFounding(name: string): boolean {
+    return this.#connection.hasQueued(name) || this.#connection.hasQueued(anyName);
+  }
+
+  /** The parked founder of a stream, by its id. */
+  holderOf(stream: string): string | undefined {
+    return this.#connection.holderOf(stream);
+  }
+
   /** Whether nothing is queued or about to be. */
   get isEmpty(): boolean {
     return this.#connection.isEmpty && this.#lanes.isEmpty;
@@ -124,7 +139,12 @@ export class WriteJournal {
     return this.#submit({ type: 'claimant', key });
   }
 
-  /** The oldest queued entries, in order, without those of the streams named. */
+  /** The founder of this stream while it is queued or parked. */
+  findFounder(stream: string): Promise<SealedEntry | undefined> {
+    return this.#submit({ type: 'founder', stream });
+  }
+
+  /** The oldest queued entries, in order, without those of the streams named and those that wait for a founder. */
   next(limit: number, excludingStreams: readonly string[] = []): Promise<readonly SealedEntry[]> {
     return this.#submit({ type: 'next', limit, excludingStreams });
   }
@@ -153,7 +173,7 @@ export class WriteJournal {
     await this.#submit({ type: 'markRefused', id, errorJson: JSON.stringify(error) });
   }
 
-  /** Takes an entry that cannot be applied out of the queue. @param reason readable, without personal data */
+  /** Takes an entry that cannot be applied out of the queue, a founder with the rest of its stream. @param reason readable, without personal data */
   async park(id: string, reason: string): Promise<void> {
     await this.#submit({ type: 'park', id, reason });
   }
@@ -163,7 +183,10 @@ export class WriteJournal {
     return this.#submit({ type: 'recordAttempt', id });
   }
 
-  /** Puts a parked entry back to its place in the queue, its attempts forgotten. */
+  /**
+   * Puts a parked entry back to its place in the queue, its attempts forgotten, and what waits for it.
+   * @throws {EntryHeldError} if it waits for the founder of its stream itself
+   */
   async requeue(id: string): Promise<void> {
     await this.#submit({ type: 'requeue', id });
   }
@@ -213,7 +236,8 @@ export class WriteJournal {
   }
 
   /**
-   * Refuses a queued or parked entry without applying it; its payload goes, so keep a copy before.
+   * Refuses a queued or parked entry without applying it; its payload goes, so keep a copy before. What waits for it is
+   * queued again, to be checked without it.
    * @param error what its status says from now on; kept in the clear
    */
   async drop(id: string, error: ErrorSnapshot): Promise<void> {
@@ -238,7 +262,7 @@ export class WriteJournal {
     return this.#connection.close(graceMs);
   }
 
-  #store(entry: NewEntry): Promise<void> {
+  #store(entry: NewEntry): Promise<JournalEntry> {
     return this.#lanes.run(
       entry.stream,
       () => this.#sealPayload(entry),
@@ -259,8 +283,8 @@ export class WriteJournal {
   }
 }
 
-function toSealedWrite({ id, stream, summary, claim }: NewEntry, sealed: string): SealedWrite {
-  return { id, stream, summary, claim, sealed };
+function toSealedWrite({ id, stream, summary, founds, claim }: NewEntry, sealed: string): SealedWrite {
+  return { id, stream, summary, founds, claim, sealed };
 }
 
 /** Binds a payload to its entry, so that no ciphertext can be moved to another. */

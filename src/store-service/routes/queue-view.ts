@@ -36,7 +36,10 @@ export function toStatsView({ failure, ...counts }: JournalStats): object {
 }
 
 function reasonOf(entry: JournalEntry): object {
-  if (entry.state === 'parked') return { reason: entry.reason };
+  if (entry.state === 'parked') {
+    const { reason, waitsFor } = entry;
+    return { reason, ...(waitsFor !== undefined && { waitsFor }) };
+  }
   return entry.state === 'refused' ? { reason: `${entry.error.code}: ${entry.error.message}` } : {};
 }
 

@@ -35,6 +35,7 @@ const entryProblems = ['malformed_id', 'journal_entry_not_found', 'journal_unava
 
 function changeContract(
   contract: Pick<EndpointContract, 'operationId' | 'summary' | 'description'>,
+  problems: NonNullable<EndpointContract['problems']> = [],
 ): EndpointContract {
   return {
     ...contract,
@@ -47,6 +48,7 @@ function changeContract(
       ...recordProblems,
       'journal_entry_state',
       'journal_entry_busy',
+      ...problems,
     ],
   };
 }
@@ -102,7 +104,7 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
         summary: 'Has a queued or parked write never be made',
         description:
           'It is recorded who did it and why, and a copy is kept on the disk, before it is done. The operation is FAILED with ' +
-          '`dropped_by_operator` from then on.',
+          '`dropped_by_operator` from then on. What was parked with it is queued again, to be refused for want of the store.',
       }),
       handler: async (req, res) => {
         const entryId = entryIdOf(req);
@@ -114,13 +116,16 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
       path: '/admin/queue/:id/requeue',
       access: 'admin',
       body: reasonSchema,
-      contract: changeContract({
-        operationId: 'requeueQueueEntry',
-        summary: 'Has a parked entry tried again',
-        description:
-          'It gets back its place in the queue, and is checked against what has happened since. It is recorded who did it and ' +
-          'why, before it is done.',
-      }),
+      contract: changeContract(
+        {
+          operationId: 'requeueQueueEntry',
+          summary: 'Has a parked entry tried again',
+          description:
+            'It gets back its place in the queue, and is checked against what has happened since. What was parked with it ' +
+            'comes behind it. It is recorded who did it and why, before it is done.',
+        },
+        ['journal_entry_held'],
+      ),
       handler: async (req, res) => {
         const entryId = entryIdOf(req);
         res.json(toEntryView(await queue.requeue(entryId, operatorRequest(req))));

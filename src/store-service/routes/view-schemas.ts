@@ -149,6 +149,9 @@ const queueEntryFields = {
   attempts: count.required().description('Attempts that failed for no want of the database'),
   bytes: count.required(),
   reason: Joi.string().description('Why it was parked or refused'),
+  waitsFor: uuid.description(
+    'The creation of its store, where it is parked for that alone: to be sorted out instead',
+  ),
   settledAt: timestamp.description('When it left the queue'),
 };
 

@@ -372,7 +372,17 @@ describe('a thread that dies', () => {
     const get: Batch = { nowMs: 0, disowned: [], operations: [{ type: 'get', id: 'a' }] };
     const append: Batch = {
       ...get,
-      operations: [{ type: 'append', id: 'a', stream: 's', summary: '', claim: undefined, sealed: 'sealed' }],
+      operations: [
+        {
+          type: 'append',
+          id: 'a',
+          stream: 's',
+          summary: '',
+          founds: undefined,
+          claim: undefined,
+          sealed: 'sealed',
+        },
+      ],
     };
     await thread.run(append);
     // no batch at all is a bug, as any that kills the thread would be
@@ -383,7 +393,7 @@ describe('a thread that dies', () => {
     });
     expect(reply).toMatchObject({
       answers: [{ ok: true, value: { id: 'a' } }],
-      streams: { isAll: true, queued: ['s'] },
+      streams: { touched: 'all', queued: ['s'] },
     });
     await thread.close();
     await expect(thread.run(get)).rejects.toThrow('not running');
@@ -395,7 +405,7 @@ describe('a thread that dies', () => {
       answers: [],
       didDisown: true,
       lastSequence: 0,
-      streams: { isAll: true, queued: [], empty: [] },
+      streams: { touched: 'all', queued: [], held: [] },
     };
     const commits = new GroupCommit({
       engine: {

@@ -18,11 +18,12 @@ export interface EntryRow {
   readonly result: string;
   readonly timeline: number | null;
   readonly lsn: number | null;
+  readonly waits_for: string | null;
 }
 
 /** Columns of a list, which leaves the payloads where they are. */
 export const listedColumns =
-  'sequence, id, stream, summary, state, sealed IS NOT NULL AS is_sealed, is_made, bytes, attempts, accepted_ms, settled_ms, result, timeline, lsn';
+  'sequence, id, stream, summary, state, sealed IS NOT NULL AS is_sealed, is_made, bytes, attempts, accepted_ms, settled_ms, result, timeline, lsn, waits_for';
 
 export const sealedColumns = `${listedColumns}, sealed`;
 
@@ -51,7 +52,12 @@ function toFate(row: EntryRow): EntryFate {
     case 'refused':
       return { state: 'refused', settledAt, error: JSON.parse(row.result) as ErrorSnapshot };
     case 'parked':
-      return { state: 'parked', settledAt, reason: row.result };
+      return {
+        state: 'parked',
+        settledAt,
+        reason: row.result,
+        ...(row.waits_for !== null && { waitsFor: row.waits_for }),
+      };
     case 'applied':
       return {
         state: 'applied',

@@ -19,7 +19,8 @@ export class JournalConnection {
   readonly #engine: JournalEngine;
   readonly #clock: TimerClock;
   readonly #commits: GroupCommit;
-  readonly #queuedStreams = new Set<string>();
+  readonly #queued = new Set<string>();
+  readonly #holders = new Map<string, string>();
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   #failure: { readonly reason: StorageFailure; readonly since: Date } | undefined;
@@ -45,11 +46,16 @@ export class JournalConnection {
 
   /** Whether anything is queued at all. */
   get isEmpty(): boolean {
-    return this.#queuedStreams.size === 0;
+    return this.#queued.size === 0;
   }
 
-  hasQueued(stream: string): boolean {
-    return this.#queuedStreams.has(stream);
+  /** @param name of a stream, or one that queued entries found under */
+  hasQueued(name: string): boolean {
+    return this.#queued.has(name);
+  }
+
+  holderOf(stream: string): string | undefined {
+    return this.#holders.get(stream);
   }
 
   /** @throws {AppError} why it was not carried out */
@@ -102,9 +108,13 @@ export class JournalConnection {
     }
   }
 
-  #learnStreams({ isAll, queued, empty }: QueuedStreams): void {
-    if (isAll) this.#queuedStreams.clear();
-    for (const stream of queued) this.#queuedStreams.add(stream);
-    for (const stream of empty) this.#queuedStreams.delete(stream);
+  #learnStreams({ touched, queued, held }: QueuedStreams): void {
+    const outdated = touched === 'all' ? [...this.#queued, ...this.#holders.keys()] : touched;
+    for (const name of outdated) {
+      this.#queued.delete(name);
+      this.#holders.delete(name);
+    }
+    for (const name of queued) this.#queued.add(name);
+    for (const [stream, founder] of held) this.#holders.set(stream, founder);
   }
 }

@@ -17,6 +17,12 @@ export interface NewEntry {
   readonly summary: string;
   /** The write itself; never on disk but encrypted. */
   readonly payload: string;
+  /**
+   * For an entry that founds its stream, i.e. makes what the later ones change: under which name, which all streams share;
+   * stored in the clear, so as a digest, and different from every stream. Entries that found under the same name are
+   * applied in the order of acceptance, and nothing in the stream is applied while its founder is parked.
+   */
+  readonly founds?: string;
   /** Taken by one entry at a time, so that a repeated request finds the entry of the first. */
   readonly claim?: Claim;
 }
@@ -63,7 +69,13 @@ export type EntryFate =
       readonly isFinal: boolean;
     }
   | { readonly state: 'refused'; readonly settledAt: Date; readonly error: ErrorSnapshot }
-  | { readonly state: 'parked'; readonly settledAt: Date; readonly reason: string };
+  | {
+      readonly state: 'parked';
+      readonly settledAt: Date;
+      readonly reason: string;
+      /** The founder of the stream, where it is parked for that alone. */
+      readonly waitsFor?: string;
+    };
 
 export type EntryState = EntryFate['state'];
 

@@ -11,7 +11,7 @@ import type {
 
 /** Every operation of a journal's store: what it takes and what it answers. All of it can cross threads. */
 export interface Operations {
-  append: { args: SealedWrite; result: undefined };
+  append: { args: SealedWrite; result: SealedEntry };
   retain: { args: SealedWrite & { outcomeJson: string; position: CommitPosition }; result: undefined };
   markApplied: {
     args: { id: string; outcomeJson: string; position: CommitPosition | undefined };
@@ -28,6 +28,7 @@ export interface Operations {
   next: { args: { limit: number; excludingStreams: readonly string[] }; result: SealedEntry[] };
   get: { args: { id: string }; result: SealedEntry | undefined };
   claimant: { args: { key: string }; result: SealedEntry | undefined };
+  founder: { args: { stream: string }; result: SealedEntry | undefined };
   list: { args: ListArguments; result: EntryPage };
   stats: { args: object; result: JournalCounts };
 }
@@ -38,6 +39,7 @@ export interface SealedWrite {
   readonly stream: string;
   readonly summary: string;
   readonly sealed: string;
+  readonly founds: string | undefined;
   readonly claim: Claim | undefined;
 }
 
@@ -49,7 +51,7 @@ export interface ListArguments {
 }
 
 export type OperationType = keyof Operations;
-export type ReadType = 'next' | 'get' | 'claimant' | 'list' | 'stats';
+export type ReadType = 'next' | 'get' | 'claimant' | 'founder' | 'list' | 'stats';
 export type WriteType = Exclude<OperationType, ReadType>;
 
 export type OperationOf<Type extends OperationType> = {
@@ -65,6 +67,8 @@ export type Refusal =
   | { readonly reason: 'duplicate' | 'missing' }
   /** Another entry, `id`, has taken the claim. */
   | { readonly reason: 'claimed'; readonly id: string; readonly isSame: boolean }
+  /** It has to wait for the founder of its stream, `id`, which is parked. */
+  | { readonly reason: 'held'; readonly id: string }
   | { readonly reason: 'wrong_state'; readonly state: EntryState }
   | { readonly reason: 'full'; readonly limit: JournalLimit }
   | { readonly reason: 'unavailable'; readonly failure: StorageFailure; readonly detail: string };
@@ -96,11 +100,13 @@ export interface BatchReply {
   readonly streams: QueuedStreams;
 }
 
-/** Which streams have queued entries; `isAll` after the file was opened, else only those the batch touched. */
+/** Of all streams and names after the file was opened; else only of those that the batch touched. */
 export interface QueuedStreams {
-  readonly isAll: boolean;
+  readonly touched: 'all' | readonly string[];
+  /** Streams with queued entries, and names under which queued entries found. */
   readonly queued: readonly string[];
-  readonly empty: readonly string[];
+  /** Streams whose founder is parked, with its id. */
+  readonly held: readonly (readonly [stream: string, founder: string])[];
 }
 
 /** Carries out batches, one at a time; a rejection leaves the outcome of the whole batch unknown. */

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { type EntryRow, listedColumns, sealedColumns, toEntry, toSealedEntry } from './entry-row.ts';
+import { anyName } from './journal-schema.ts';
 import type { EntryPage, JournalCounts, JournalLimit, JournalLimits, SealedEntry } from './journal-entry.js';
 import type { ListArguments, OperationOf, QueuedStreams, ReadType } from './journal-protocol.js';
 
@@ -17,7 +18,9 @@ export class JournalReads {
   readonly #next;
   readonly #one;
   readonly #claimant;
+  readonly #founder;
   readonly #isQueued;
+  readonly #holder;
 
   constructor(database: DatabaseSync, limits: JournalLimits) {
     this.#database = database;
@@ -27,13 +30,33 @@ export class JournalReads {
       SELECT entries, bytes,
         (SELECT min(queued_ms) FROM entry INDEXED BY entry_queued_age WHERE state = 'queued') AS oldestMs
       FROM ledger`);
+    // nothing passes a founder whose name may be any; and who founds under the name of an older one waits, stream and all
     this.#next = database.prepare(`
       SELECT ${sealedColumns} FROM entry
-      WHERE state = 'queued' AND sequence <= ? AND stream NOT IN (SELECT value FROM json_each(?))
-      ORDER BY sequence LIMIT ?`);
+      WHERE state = 'queued' AND stream NOT IN (SELECT value FROM json_each(:excluded))
+        AND sequence <= min(:last, (
+          SELECT coalesce(min(sequence), :last) FROM entry INDEXED BY entry_founds
+          WHERE state = 'queued' AND founds = '${anyName}'))
+        AND NOT EXISTS (
+          SELECT 1 FROM entry AS founder INDEXED BY entry_founder
+          WHERE founder.stream = entry.stream AND founder.founds IS NOT NULL AND founder.state = 'queued'
+            AND founder.sequence <= entry.sequence AND EXISTS (
+              SELECT 1 FROM entry AS older INDEXED BY entry_founds
+              WHERE older.state = 'queued' AND older.founds = founder.founds AND older.sequence < founder.sequence
+                AND older.stream <> founder.stream))
+      ORDER BY sequence LIMIT :limit`);
     this.#one = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE id = ?`);
     this.#claimant = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE claim = ? AND sequence <= ?`);
-    this.#isQueued = database.prepare(`SELECT 1 FROM entry WHERE state = 'queued' AND stream = ? LIMIT 1`);
+    this.#founder = database.prepare(`
+      SELECT ${sealedColumns} FROM entry INDEXED BY entry_founder
+      WHERE stream = ? AND founds IS NOT NULL AND state IN ('queued', 'parked') AND sequence <= ?
+      ORDER BY sequence LIMIT 1`);
+    this.#isQueued = database.prepare(`
+      SELECT 1 FROM entry WHERE state = 'queued' AND stream = :name
+      UNION ALL SELECT 1 FROM entry WHERE state = 'queued' AND founds = :name LIMIT 1`);
+    this.#holder = database.prepare(`
+      SELECT id FROM entry INDEXED BY entry_founder
+      WHERE stream = ? AND founds IS NOT NULL AND state = 'parked' ORDER BY sequence LIMIT 1`);
   }
 
   /**
@@ -52,6 +75,10 @@ export class JournalReads {
         const row = this.#claimant.get(read.key, hiddenAfter) as EntryRow | undefined;
         return row && toSealedEntry(row);
       }
+      case 'founder': {
+        const row = this.#founder.get(read.stream, hiddenAfter) as EntryRow | undefined;
+        return row && toSealedEntry(row);
+      }
       case 'list':
         return this.#list(read, hiddenAfter);
       case 'stats':
@@ -64,9 +91,15 @@ export class JournalReads {
     return row && toSealedEntry(row);
   }
 
+  /** The parked founder of a stream, by its id. */
+  findHolder(stream: string): string | undefined {
+    const id = this.#holder.get(stream)?.['id'];
+    return id === undefined ? undefined : String(id);
+  }
+
   /** The bound that keeps out an entry of `bytes`. */
   findLimit(bytes: number, nowMs: number): JournalLimit | undefined {
-    const held = this.#held();
+    const held = this.#holdingsNow();
     if (held.oldestMs !== null && nowMs - held.oldestMs > this.#limits.maxAgeMs) return 'age';
     if (held.entries >= this.#limits.maxEntries) return 'entries';
     if (held.bytes + bytes > this.#limits.maxBytes) return 'bytes';
@@ -75,7 +108,7 @@ export class JournalReads {
 
   /** The same for an entry that is only retained: half of the room is for writes that wait. */
   findLimitForRetained(bytes: number): JournalLimit | undefined {
-    const held = this.#held();
+    const held = this.#holdingsNow();
     if (held.entries >= this.#limits.maxEntries / 2) return 'entries';
     if (held.bytes + bytes > this.#limits.maxBytes / 2) return 'bytes';
     return undefined;
@@ -86,23 +119,39 @@ export class JournalReads {
   }
 
   allQueuedStreams(): QueuedStreams {
-    const rows = this.#database.prepare(`SELECT DISTINCT stream FROM entry WHERE state = 'queued'`).all();
-    return { isAll: true, queued: rows.map(({ stream }) => String(stream)), empty: [] };
-  }
-
-  queuedStreamsAmong(streams: readonly string[]): QueuedStreams {
-    const isQueued = (stream: string): boolean => this.#isQueued.get(stream) !== undefined;
+    const queued = this.#database
+      .prepare(
+        `SELECT stream AS name FROM entry WHERE state = 'queued'
+         UNION SELECT founds FROM entry WHERE state = 'queued' AND founds IS NOT NULL`,
+      )
+      .all();
+    const held = this.#database
+      .prepare(`SELECT DISTINCT stream FROM entry WHERE state = 'parked' AND founds IS NOT NULL`)
+      .all();
     return {
-      isAll: false,
-      queued: streams.filter(isQueued),
-      empty: streams.filter((stream) => !isQueued(stream)),
+      touched: 'all',
+      queued: queued.map(({ name }) => String(name)),
+      held: held.flatMap(({ stream }) => this.#held(String(stream))),
     };
   }
 
+  queuedStreamsAmong(touched: readonly string[]): QueuedStreams {
+    return {
+      touched,
+      queued: touched.filter((name) => this.#isQueued.get({ name }) !== undefined),
+      held: touched.flatMap((stream) => this.#held(stream)),
+    };
+  }
+
+  #held(stream: string): (readonly [stream: string, founder: string])[] {
+    const founder = this.findHolder(stream);
+    return founder === undefined ? [] : [[stream, founder]];
+  }
+
   #nextEntries(limit: number, excludingStreams: readonly string[], hiddenAfter: number): SealedEntry[] {
-    return (
-      this.#next.all(hiddenAfter, JSON.stringify(excludingStreams), limit) as unknown as EntryRow[]
-    ).map(toSealedEntry);
+    const excluded = JSON.stringify(excludingStreams);
+    const rows = this.#next.all({ excluded, last: hiddenAfter, limit });
+    return (rows as unknown as EntryRow[]).map(toSealedEntry);
   }
 
   #list({ state, limit, cursor = 0 }: ListArguments, hiddenAfter: number): EntryPage {
@@ -131,7 +180,7 @@ export class JournalReads {
       rows
         .filter(({ state, isHeld }) => isCounted(state, isHeld === 1))
         .reduce((sum, { entries }) => sum + entries, 0);
-    const { bytes, oldestMs } = this.#held();
+    const { bytes, oldestMs } = this.#holdingsNow();
     const fullBy = this.findLimit(1, nowMs);
     return {
       queued: count((state) => state === 'queued'),
@@ -145,7 +194,7 @@ export class JournalReads {
     };
   }
 
-  #held(): Holdings {
+  #holdingsNow(): Holdings {
     return this.#holdings.get() as unknown as Holdings;
   }
 

@@ -144,7 +144,7 @@ export class JournalStore {
       this.#isFresh = false;
       return result;
     });
-    return streams.ok ? streams.value : { isAll: false, queued: [], empty: [] };
+    return streams.ok ? streams.value : { touched: [], queued: [], held: [] };
   }
 }
 

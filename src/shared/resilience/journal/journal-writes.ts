@@ -1,4 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { type EntryRow, sealedColumns, toSealedEntry } from './entry-row.ts';
 import type { CommitPosition, EntryState } from './journal-entry.js';
 import type {
   Answer,
@@ -23,6 +24,8 @@ export class JournalWrites {
   readonly #locate;
   readonly #apply;
   readonly #settle;
+  readonly #parkFollowers;
+  readonly #followers;
   readonly #countAttempt;
   readonly #requeue;
   readonly #release;
@@ -35,17 +38,18 @@ export class JournalWrites {
   constructor(database: DatabaseSync, reads: JournalReads) {
     this.#reads = reads;
     this.#insert = database.prepare(`
-      INSERT INTO entry (id, stream, summary, sealed, claim, fingerprint, bytes, accepted_ms, queued_ms)
-      VALUES (:id, :stream, :summary, :sealed, :claim, :fingerprint, :bytes, :now, :now)`);
+      INSERT INTO entry (id, stream, summary, sealed, founds, claim, fingerprint, bytes, accepted_ms, queued_ms)
+      VALUES (:id, :stream, :summary, :sealed, :founds, :claim, :fingerprint, :bytes, :now, :now)
+      RETURNING ${sealedColumns}`);
     this.#claimant = database.prepare('SELECT id, fingerprint FROM entry WHERE claim = ?');
     this.#show = database.prepare('UPDATE entry SET is_retained = 0 WHERE id = ?');
     this.#retain = database.prepare(`
-      INSERT INTO entry (id, stream, summary, sealed, claim, fingerprint, bytes, accepted_ms, queued_ms, is_retained,
-        is_made, state, settled_ms, result, timeline, lsn)
-      VALUES (:id, :stream, :summary, :sealed, :claim, :fingerprint, :bytes, :now, :now, 1,
-        1, 'applied', :now, :outcome, :timeline, :lsn)`);
+      INSERT INTO entry (id, stream, summary, sealed, founds, claim, fingerprint, bytes, accepted_ms, queued_ms,
+        is_retained, is_made, state, settled_ms, result, timeline, lsn)
+      VALUES (:id, :stream, :summary, :sealed, :founds, :claim, :fingerprint, :bytes, :now, :now,
+        1, 1, 'applied', :now, :outcome, :timeline, :lsn)`);
     this.#locate = database.prepare(
-      'SELECT state, stream, sealed IS NOT NULL AS isHeld FROM entry WHERE id = ?',
+      'SELECT state, stream, founds, waits_for, sealed IS NOT NULL AS isHeld FROM entry WHERE id = ?',
     );
     // without a position there is no standby to wait for: the entry is final, and needs no payload any more
     this.#apply = database.prepare(`
@@ -56,12 +60,16 @@ export class JournalWrites {
       UPDATE entry SET state = :state, settled_ms = :now, result = :result,
         sealed = CASE WHEN :state = 'parked' THEN sealed END
       WHERE id = :id`);
+    this.#parkFollowers = database.prepare(`
+      UPDATE entry SET state = 'parked', settled_ms = :now, result = :reason, waits_for = :id
+      WHERE state = 'queued' AND stream = :stream AND sequence > (SELECT sequence FROM entry WHERE id = :id)`);
+    this.#followers = database.prepare(`SELECT id FROM entry WHERE waits_for = ? AND state = 'parked'`);
     this.#countAttempt = database.prepare(
       'UPDATE entry SET attempts = attempts + 1 WHERE id = ? RETURNING attempts',
     );
     this.#requeue = database.prepare(`
       UPDATE entry SET state = 'queued', queued_ms = ?, settled_ms = NULL, result = NULL, timeline = NULL, lsn = NULL,
-        attempts = 0, is_retained = 0
+        attempts = 0, is_retained = 0, waits_for = NULL
       WHERE id = ?`);
     // nobody asks for what became of a write that was answered when it was made
     this.#release = database.prepare(`
@@ -72,11 +80,13 @@ export class JournalWrites {
     this.#forget = database.prepare(`
       DELETE FROM entry WHERE sequence IN (
         SELECT sequence FROM entry WHERE sealed IS NULL AND settled_ms < ? ORDER BY settled_ms LIMIT ?)`);
-    this.#disown = database.prepare('DELETE FROM entry WHERE id = ? AND sequence > ? RETURNING stream');
+    this.#disown = database.prepare(
+      'DELETE FROM entry WHERE id = ? AND sequence > ? RETURNING stream, founds',
+    );
     this.#countCommit = database.prepare('UPDATE ledger SET commits = commits + 1 RETURNING commits');
   }
 
-  /** Streams whose queues may have changed since this was asked last. */
+  /** Streams, and names that entries found under, whose queues may have changed since this was asked last. */
   takeTouched(): string[] {
     const touched = [...this.#touched];
     this.#touched = new Set();
@@ -85,7 +95,7 @@ export class JournalWrites {
 
   disown({ id, afterSequence }: DisownedAppend): void {
     const row = this.#disown.get(id, afterSequence);
-    if (row) this.#touched.add(String(row['stream']));
+    if (row) this.#touch(row);
   }
 
   /** @returns how many commits there will be with this one */
@@ -109,18 +119,18 @@ export class JournalWrites {
           this.#settle.run({ id: write.id, state: 'refused', now: nowMs, result: write.errorJson });
         });
       case 'park':
-        return this.#change(write.id, ['queued'], () => {
+        return this.#change(write.id, ['queued'], (row) => {
           this.#settle.run({ id: write.id, state: 'parked', now: nowMs, result: write.reason });
+          if (row['founds'] !== null) this.#parkBehind(write.id, String(row['stream']), nowMs);
         });
       case 'recordAttempt':
         return this.#change(write.id, ['queued'], () => this.#countAttempt.get(write.id)?.['attempts']);
       case 'requeue':
-        return this.#change(write.id, ['parked'], () => {
-          this.#requeue.run(nowMs, write.id);
-        });
+        return this.#requeueParked(write.id, nowMs);
       case 'drop':
         return this.#change(write.id, ['queued', 'parked'], () => {
           this.#settle.run({ id: write.id, state: 'refused', now: nowMs, result: write.errorJson });
+          this.#requeueBehind(write.id, nowMs);
         });
       case 'confirm':
         return done(this.#confirmUpTo(write.upTo));
@@ -139,12 +149,14 @@ export class JournalWrites {
       if (taken.reason === 'claimed') this.#show.run(taken.id);
       return refused(taken);
     }
+    const holder = this.#reads.findHolder(write.stream);
+    if (holder !== undefined) return refused({ reason: 'held', id: holder });
     const bytes = bytesOf(write);
     const limit = this.#reads.findLimit(bytes, nowMs);
     if (limit) return refused({ reason: 'full', limit });
-    this.#insert.run({ ...columnsOf(write), bytes, now: nowMs });
-    this.#touched.add(write.stream);
-    return done(undefined);
+    const row = this.#insert.get({ ...columnsOf(write), bytes, now: nowMs }) as unknown as EntryRow;
+    this.#touch({ stream: write.stream, founds: write.founds ?? null });
+    return done(toSealedEntry(row));
   }
 
   /** What is retained must leave room for what has nowhere else to go. */
@@ -175,31 +187,67 @@ export class JournalWrites {
     const row = this.#locate.get(id);
     if (row?.['state'] !== 'applied' || row['isHeld'] !== 1) return false;
     this.#requeue.run(nowMs, id);
-    this.#touched.add(String(row['stream']));
+    this.#touch(row);
     return true;
   }
 
-  #change(id: string, from: readonly EntryState[], change: () => unknown): Answer {
+  #requeueParked(id: string, nowMs: number): Answer {
+    const holder = this.#locate.get(id)?.['waits_for'];
+    if (typeof holder === 'string') return refused({ reason: 'held', id: holder });
+    return this.#change(id, ['parked'], () => {
+      this.#requeue.run(nowMs, id);
+      this.#requeueBehind(id, nowMs);
+    });
+  }
+
+  /** What cannot be without the founder of its stream waits with it for somebody to look. */
+  #parkBehind(id: string, stream: string, now: number): void {
+    const reason = `Waits for ${id}, which makes what this one changes and is parked: requeue or drop that one`;
+    this.#parkFollowers.run({ id, stream, now, reason });
+  }
+
+  #requeueBehind(id: string, nowMs: number): void {
+    for (const follower of this.#followers.all(id)) this.#requeue.run(nowMs, String(follower['id']));
+  }
+
+  #touch({ stream, founds }: Record<string, SQLOutputValue>): void {
+    this.#touched.add(String(stream));
+    if (founds !== null) this.#touched.add(String(founds));
+  }
+
+  #change(
+    id: string,
+    from: readonly EntryState[],
+    change: (row: Record<string, SQLOutputValue>) => unknown,
+  ): Answer {
     const row = this.#locate.get(id);
     if (!row) return refused({ reason: 'missing' });
     const state = row['state'] as EntryState;
     if (!from.includes(state)) return refused({ reason: 'wrong_state', state });
-    this.#touched.add(String(row['stream']));
-    return done(change());
+    this.#touch(row);
+    return done(change(row));
   }
 }
 
-function bytesOf({ id, stream, summary, sealed, claim }: SealedWrite): number {
-  const texts = [id, stream, summary, sealed, claim?.key ?? '', claim?.fingerprint ?? ''];
+function bytesOf({ id, stream, summary, sealed, founds, claim }: SealedWrite): number {
+  const texts = [id, stream, summary, sealed, founds ?? '', claim?.key ?? '', claim?.fingerprint ?? ''];
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), entryOverheadBytes);
 }
 
-function columnsOf({ id, stream, summary, sealed, claim }: SealedWrite): Record<string, string | null> {
+function columnsOf({
+  id,
+  stream,
+  summary,
+  sealed,
+  founds,
+  claim,
+}: SealedWrite): Record<string, string | null> {
   return {
     id,
     stream,
     summary,
     sealed,
+    founds: founds ?? null,
     claim: claim?.key ?? null,
     fingerprint: claim?.fingerprint ?? null,
   };

@@ -33,6 +33,18 @@ export class ClaimTakenError extends ConflictError {
   }
 }
 
+/** The founder of the entry's stream is parked, and nothing of the stream is applied without it. */
+export class EntryHeldError extends ConflictError {
+  constructor(
+    /** The founder. */
+    readonly founderId: string,
+  ) {
+    super('journal_entry_held', `It waits for ${founderId}, which is parked: requeue or drop that one`, {
+      metadata: { waitsFor: founderId },
+    });
+  }
+}
+
 /** What a caller is told; the storage's own words are in the cause, which is logged and never shown. */
 export function toJournalError(id: string, refusal: Refusal): AppError {
   switch (refusal.reason) {
@@ -40,6 +52,8 @@ export function toJournalError(id: string, refusal: Refusal): AppError {
       return new ConflictError('journal_entry_exists', `The journal has taken ${id} before`);
     case 'claimed':
       return new ClaimTakenError(refusal.id, refusal.isSame);
+    case 'held':
+      return new EntryHeldError(refusal.id);
     case 'missing':
       return new NotFoundError('journal_entry_not_found', `The journal has no entry ${id}`);
     case 'wrong_state':

@@ -100,7 +100,7 @@ export class DurableWrites {
     const { queue, clock, defaultWaitMs } = this.#parts;
     const deadlineMs = clock.monotonicMs() + (request.waitMs ?? defaultWaitMs);
     for (;;) {
-      const ahead = await queue.findAhead(queued.write.storeId, request.idempotencyKey);
+      const ahead = await queue.findAhead(queued.write, request.idempotencyKey);
       if (ahead !== undefined) {
         const waitMs = this.#patienceMs(request, deadlineMs) ?? deadlineMs - clock.monotonicMs();
         if (!(await queue.awaitTurn(ahead, waitMs))) throw new QueuedWritesAheadError();
@@ -126,7 +126,7 @@ export class DurableWrites {
       consistency: commit,
       idempotencyKey: request.idempotencyKey ?? operationKey(operationId),
       waitMs: this.#patienceMs(request, deadlineMs),
-      enter: () => queue.enter(write.storeId),
+      enter: () => queue.enter(write),
     });
     // an answer that is repeated is as much of a promise as the first: whoever gave that may have ended right after it
     const made = {

@@ -10,6 +10,7 @@ import type {
   SealedEntry,
 } from '../../../shared/resilience/journal/journal-entry.js';
 import type { JournalStats } from '../../../shared/resilience/journal/journal-options.js';
+import { EntryHeldError } from '../../../shared/resilience/journal/refusal-error.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { Signer } from '../../../shared/services/signer.js';
 import type { Page } from '../../models/store-query.js';
@@ -27,7 +28,7 @@ import type { WriteQueue } from './write-queue.js';
 export interface QueueControlParts {
   readonly journal: Pick<WriteJournal, 'get' | 'list' | 'stats' | 'drop' | 'requeue'>;
   readonly queue: Pick<WriteQueue, 'open'>;
-  readonly drainer: Pick<JournalDrainer, 'wake' | 'withhold'>;
+  readonly drainer: Pick<JournalDrainer, 'wake' | 'notice' | 'reconsider' | 'withhold'>;
   readonly database: Database;
   readonly log: OperatorLog;
   readonly copies: Pick<DroppedEntries, 'keep' | 'discard'>;
@@ -106,7 +107,8 @@ export class QueueControl {
   }
 
   /**
-   * Has a queued or parked write never be made. Its operation is FAILED from then on; a copy of the entry is kept.
+   * Has a queued or parked write never be made. Its operation is FAILED from then on; a copy of the entry is kept. What was
+   * parked with it is queued again: without the store it is refused like any other write to one that is not there.
    * @throws {NotFoundError} `journal_entry_not_found`
    * @throws {ConflictError} `journal_entry_state` if it is neither, or was made already; `journal_entry_busy` if it is
    *   being made at this moment
@@ -122,6 +124,8 @@ export class QueueControl {
       await this.#dropEntry(entry, request);
       return entry;
     });
+    // what waited for it is queued again
+    drainer.notice();
     const dropped = await this.get(id);
     await this.#recordOperation(dropped).catch((cause: unknown) => {
       if (!isDatabaseAway(cause))
@@ -131,16 +135,19 @@ export class QueueControl {
   }
 
   /**
-   * Puts a parked entry back to its place in the queue, to be tried again at once.
+   * Puts a parked entry back to its place in the queue, to be tried again at once, and behind it what was parked with it.
    * @throws {NotFoundError} `journal_entry_not_found`
    * @throws {ConflictError} `journal_entry_state` if it is not parked
+   * @throws {EntryHeldError} if it is parked only for the creation of its store
    * @throws {AppError} if it cannot be recorded: then it stays as it is
    */
   async requeue(id: string, request: OperatorRequest): Promise<JournalEntry> {
     const { journal, drainer, log } = this.#parts;
-    await this.#getIn(['parked'], id);
+    const entry = await this.#getIn(['parked'], id);
+    if (entry.state === 'parked' && entry.waitsFor !== undefined) throw new EntryHeldError(entry.waitsFor);
     await log.record({ ...request, action: 'queue.requeued', target: id });
     await journal.requeue(id);
+    drainer.reconsider();
     drainer.wake();
     return this.get(id);
   }

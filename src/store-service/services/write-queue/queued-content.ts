@@ -3,6 +3,7 @@ import type { RecordedAction } from '../../models/operator-action.js';
 import type { EntrySummary } from './entry-summary.js';
 import {
   claimOf,
+  foundingNameOf,
   parseWrite,
   type QueuedWrite,
   type SerialisedWrite,
@@ -25,11 +26,12 @@ type Payload =
 
 const actionStream = 'operator-actions';
 
-/** Writes to one store are carried out in their order, and so are records of operators' actions. */
+/** Writes to one store are carried out in their order, creations of one code in theirs, and so are records of operators' actions. */
 export function toNewEntry(content: QueuedContent): NewEntry {
   switch (content.type) {
     case 'store-write': {
       const { operationId, write, principal, idempotencyKey } = content.queued;
+      const founds = foundingNameOf(write);
       return {
         id: operationId,
         stream: write.storeId,
@@ -37,6 +39,7 @@ export function toNewEntry(content: QueuedContent): NewEntry {
           { kind: write.kind, acceptedBy: principal.id },
           { type: 'store-write', ...serialiseWrite(content.queued) },
         ),
+        ...(founds !== undefined && { founds }),
         ...(idempotencyKey && { claim: claimOf(idempotencyKey) }),
       };
     }

@@ -52,6 +52,12 @@ export function parseWrite(operationId: string, serialised: SerialisedWrite): Qu
   };
 }
 
+/** Under which name a creation founds the stream of its store: two stores of one code cannot be. */
+export function foundingNameOf(write: StoreWrite): string | undefined {
+  if (write.kind !== 'store.create') return undefined;
+  return `store-code/${createHash('sha256').update(write.input.code).digest('base64')}`;
+}
+
 /** What finds the entry of a request when that is repeated. */
 export function claimOf(key: IdempotencyKey): Claim {
   return { key: claimKeyOf(key), fingerprint: key.fingerprint.toString('base64') };

@@ -1,22 +1,28 @@
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
-import type { CommitPosition, SealedEntry } from '../../../shared/resilience/journal/journal-entry.js';
-import { ClaimTakenError } from '../../../shared/resilience/journal/refusal-error.js';
+import type {
+  CommitPosition,
+  JournalEntry,
+  SealedEntry,
+} from '../../../shared/resilience/journal/journal-entry.js';
+import { ClaimTakenError, EntryHeldError } from '../../../shared/resilience/journal/refusal-error.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Operation, OperationResult } from '../../models/operation.js';
+import type { StoreWrite } from '../../models/store-write.js';
 import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { CommitKeeper } from './commit-keeper.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
-import { claimKeyOf, type QueuedWrite, toOperation } from './queued-write.js';
+import { claimKeyOf, foundingNameOf, type QueuedWrite, toOperation } from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
+import { StoreCreationPendingError } from './store-creation-pending-error.js';
 
 export interface WriteQueueParts {
   readonly journal: WriteJournal;
   readonly drainer: JournalDrainer;
-  readonly keeper: CommitKeeper;
+  readonly keeper: Pick<CommitKeeper, 'settled' | 'notice'>;
   readonly clock: TimerClock;
   /** Whether there is a primary. */
   readonly hasPrimary: () => boolean;
@@ -27,6 +33,9 @@ export interface Acceptance {
   readonly operation: Operation;
   readonly isReplay: boolean;
 }
+
+/** Says whether what a write has to wait for is no longer queued. */
+export type Turn = () => boolean;
 
 /** Writes that were accepted and wait for the database; what is durable about them is the journal's. */
 export class WriteQueue {
@@ -41,18 +50,21 @@ export class WriteQueue {
    * @throws {DependencyUnavailableError} `journal_full`, `journal_unavailable` or `encryption_unavailable`; nothing was
    *   accepted
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
+   * @throws {StoreCreationPendingError} if the creation of the store is parked
    */
   async accept(queued: QueuedWrite): Promise<Acceptance> {
     const { journal, drainer } = this.#parts;
     try {
-      await journal.append(toNewEntry({ type: 'store-write', queued }));
+      const entry = await journal.append(toNewEntry({ type: 'store-write', queued }));
+      drainer.notice();
+      return { operation: toStoreOperation(entry), isReplay: false };
     } catch (error) {
+      if (error instanceof EntryHeldError)
+        throw new StoreCreationPendingError({ id: error.founderId, status: 'PARKED' });
       if (!(error instanceof ClaimTakenError)) throw error;
       if (!error.isSame) throw new IdempotencyKeyReusedError();
       return { operation: await this.#get(error.entryId), isReplay: true };
     }
-    drainer.notice();
-    return { operation: await this.#get(queued.operationId), isReplay: false };
   }
 
   /** Keeps the record of an operator's action until the database takes it. @throws as `WriteJournal.append` */
@@ -78,10 +90,11 @@ export class WriteQueue {
   }
 
   /**
-   * The store whose queued writes a new one has to wait for: its own, or that of an earlier request with the same key.
+   * What a new write has to wait for: older ones to its store, older creations with its code, or those to the store of an
+   * earlier request with the same key.
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
    */
-  async findAhead(storeId: string, key: IdempotencyKey | undefined): Promise<string | undefined> {
+  async findAhead(write: StoreWrite, key: IdempotencyKey | undefined): Promise<Turn | undefined> {
     const { journal } = this.#parts;
     if (journal.isEmpty) return undefined;
     if (key) {
@@ -90,25 +103,47 @@ export class WriteQueue {
         const content = await this.open(claimant);
         const claimed = content.type === 'store-write' ? content.queued.idempotencyKey : undefined;
         if (!claimed?.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
-        return claimant.stream;
+        const { stream } = claimant;
+        return () => !journal.hasQueued(stream);
       }
     }
-    return journal.hasQueued(storeId) ? storeId : undefined;
+    return this.#isAhead(write) ? () => !this.#isAhead(write) : undefined;
   }
 
   /**
    * For the inside of a transaction: after a failover, waits until all that may have been undone is queued again.
-   * @throws {QueuedWritesAheadError} if a write to the store has to wait for older ones
+   * @throws {QueuedWritesAheadError} if the write has to wait for older ones
+   * @throws {StoreCreationPendingError} if the creation of its store is parked
    */
-  async enter(storeId: string): Promise<void> {
-    await this.#parts.keeper.settled();
-    if (this.#parts.journal.hasQueued(storeId)) throw new QueuedWritesAheadError();
+  async enter(write: StoreWrite): Promise<void> {
+    const { keeper, journal } = this.#parts;
+    await keeper.settled();
+    if (this.#isAhead(write)) throw new QueuedWritesAheadError();
+    const creation = journal.holderOf(write.storeId);
+    if (creation !== undefined) throw new StoreCreationPendingError({ id: creation, status: 'PARKED' });
   }
 
-  /** Waits until no write to the store is queued. @returns whether that came to be in time */
-  async awaitTurn(storeId: string, waitMs: number, signal?: AbortSignal): Promise<boolean> {
-    const isFree = (): boolean => !this.#parts.journal.hasQueued(storeId);
-    return isFree() || this.#awaitEvent(isFree, waitMs, signal);
+  /** @returns whether it came to be somebody's turn in time */
+  awaitTurn(turn: Turn, waitMs: number): Promise<boolean> {
+    return this.#awaitEvent(turn, waitMs);
+  }
+
+  /** Whether a write to the store is queued or waits for its creation, which is parked. */
+  isUnsettled(storeId: string): boolean {
+    const { journal } = this.#parts;
+    return journal.hasQueued(storeId) || journal.holderOf(storeId) !== undefined;
+  }
+
+  /**
+   * For a store that the database does not show.
+   * @throws {StoreCreationPendingError} if its creation is queued or parked
+   * @throws {DependencyUnavailableError} `journal_unavailable`
+   */
+  async assertMade(storeId: string): Promise<void> {
+    const creation = await this.#parts.journal.findFounder(storeId);
+    if (!creation) return;
+    const status = creation.state === 'parked' ? 'PARKED' : 'QUEUED';
+    throw new StoreCreationPendingError({ id: creation.id, status });
   }
 
   /** The operation that an earlier request with the same key waits in. */
@@ -130,7 +165,8 @@ export class WriteQueue {
       if (error instanceof QueuedWritesAheadError) return;
       throw error;
     }
-    if (this.#parts.hasPrimary()) await this.awaitTurn(storeId, waitMs);
+    const { journal, hasPrimary } = this.#parts;
+    if (hasPrimary()) await this.awaitTurn(() => !journal.hasQueued(storeId), waitMs);
   }
 
   async find(operationId: string): Promise<Operation | undefined> {
@@ -140,13 +176,19 @@ export class WriteQueue {
 
   /** The operation as soon as it is no longer queued, or as it is when the time is over. */
   async awaitEnd(operationId: string, waitMs: number, signal?: AbortSignal): Promise<Operation | undefined> {
+    const { drainer, journal } = this.#parts;
     let hasEnded = false;
-    const unsubscribe = this.#parts.drainer.events.subscribe((event) => {
-      hasEnded ||= 'entry' in event && event.entry.id === operationId && isEnd(event);
+    let storeId: string | undefined;
+    const unsubscribe = drainer.events.subscribe((event) => {
+      if (!('entry' in event) || !isEnd(event)) return;
+      const { id, stream } = event.entry;
+      // what is parked with the creation of its store has no event of its own
+      hasEnded ||= id === operationId || (stream === storeId && journal.holderOf(stream) !== undefined);
     });
     try {
       const operation = await this.find(operationId);
       if (operation?.status !== 'QUEUED') return operation;
+      storeId = operation.storeId;
       await this.#awaitEvent(() => hasEnded, waitMs, signal);
       return await this.find(operationId);
     } finally {
@@ -163,6 +205,12 @@ export class WriteQueue {
     const operation = await this.find(operationId);
     if (!operation) throw new Error(`The journal has lost ${operationId}`);
     return operation;
+  }
+
+  #isAhead(write: StoreWrite): boolean {
+    const { journal } = this.#parts;
+    const name = foundingNameOf(write);
+    return journal.hasQueued(write.storeId) || (name !== undefined && journal.isFounding(name));
   }
 
   #awaitEvent(isReached: () => boolean, waitMs: number, signal?: AbortSignal): Promise<boolean> {
@@ -182,6 +230,12 @@ export class WriteQueue {
       signal?.addEventListener('abort', end, { once: true });
     });
   }
+}
+
+function toStoreOperation(entry: JournalEntry): Operation {
+  const operation = toOperation(entry);
+  if (!operation) throw new Error(`${entry.id} is no write to a store`);
+  return operation;
 }
 
 function isEnd({ type }: DrainEvent): boolean {
