@@ -166,9 +166,11 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   const app = createApp({
     http: config.http,
     authenticator,
-    queries: new StoreQueries(database, contacts, cursorSigner, (id, waitMs) =>
-      durable.queue.awaitRestored(id, waitMs ?? config.database.failoverWaitMs),
-    ),
+    queries: new StoreQueries(database, contacts, cursorSigner, {
+      awaitRestored: (id, waitMs = config.database.failoverWaitMs) => durable.queue.awaitRestored(id, waitMs),
+      isUnsettled: (id) => durable.queue.isUnsettled(id),
+      assertMade: (id) => durable.queue.assertMade(id),
+    }),
     writes: durable.writes,
     operations: new OperationQueries(database, durable.queue),
     fingerprints: new Signer(signingKey, 'request fingerprints'),

@@ -108,7 +108,11 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
     ...(parts.authenticationTimeoutMs !== undefined && {
       authenticationTimeoutMs: parts.authenticationTimeoutMs,
     }),
-    queries: new StoreQueries(database, contacts, new Signer(key, 'page cursors'), () => Promise.resolve()),
+    queries: new StoreQueries(database, contacts, new Signer(key, 'page cursors'), {
+      awaitRestored: () => Promise.resolve(),
+      isUnsettled: () => false,
+      assertMade: () => Promise.resolve(),
+    }),
     writes: writesAtOnce(new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock)),
     operations: { get: unasked },
     fingerprints: new Signer(key, 'request fingerprints'),

@@ -87,7 +87,7 @@ const writeProblems = [
   'journal_full',
   'queued_writes_ahead',
 ] as const;
-const storeProblems = ['malformed_id', 'store_not_found'] as const;
+const storeProblems = ['malformed_id', 'store_not_found', 'store_creation_pending'] as const;
 
 /** What the OpenAPI document says of the endpoints of `/api/stores`. */
 export const storeContracts = {

@@ -1,4 +1,5 @@
-import type { Database, ReadOptions } from '../../shared/database/queryable.js';
+import { latest } from '../../shared/database/consistency.js';
+import type { Database, Queryable, ReadOptions } from '../../shared/database/queryable.js';
 import { NotFoundError } from '../../shared/errors/app-error.js';
 import type { Signer } from '../../shared/services/signer.js';
 import { hasRole, type Principal } from '../../shared/services/authenticator.js';
@@ -10,6 +11,7 @@ import { listStores } from '../repositories/store-list.js';
 import { findStore } from '../repositories/store-repository.js';
 import type { ContactSeal } from './contact-seal.js';
 import { PageCursor } from './page-cursor.js';
+import { isDatabaseAway } from './write-queue/database-away.js';
 
 /** A question for one page: `cursor` is what the page before said comes next. */
 export type ListRequest = Omit<StorePageQuery, 'after'> & { readonly cursor?: string };
@@ -28,24 +30,28 @@ export class StoreNotFoundError extends NotFoundError {
   }
 }
 
+/** What the queue of writes knows of a store. */
+export interface QueuedStores {
+  /** Waits until the store shows again what a failover took from it, for a bounded time. */
+  awaitRestored(storeId: string, waitMs: number | undefined): Promise<void>;
+  /** Whether its creation may be queued or parked. */
+  isUnsettled(storeId: string): boolean;
+  /** @throws {StoreCreationPendingError} if it is */
+  assertMade(storeId: string): Promise<void>;
+}
+
 /** Reads stores and their history. */
 export class StoreQueries {
   readonly #database: Database;
   readonly #contacts: ContactSeal;
-  readonly #awaitRestored: (storeId: string, waitMs: number | undefined) => Promise<void>;
+  readonly #queue: QueuedStores;
   readonly #storeCursors: PageCursor<StorePosition>;
   readonly #historyCursors: PageCursor<number>;
 
-  /** @param awaitRestored waits until a store shows again what a failover took from it, for a bounded time */
-  constructor(
-    database: Database,
-    contacts: ContactSeal,
-    cursorSigner: Signer,
-    awaitRestored: (storeId: string, waitMs: number | undefined) => Promise<void>,
-  ) {
+  constructor(database: Database, contacts: ContactSeal, cursorSigner: Signer, queue: QueuedStores) {
     this.#database = database;
     this.#contacts = contacts;
-    this.#awaitRestored = awaitRestored;
+    this.#queue = queue;
     this.#storeCursors = new PageCursor(cursorSigner);
     this.#historyCursors = new PageCursor(cursorSigner);
   }
@@ -53,11 +59,11 @@ export class StoreQueries {
   /**
    * The store, with its contact for operators and above.
    * @throws {StoreNotFoundError}
+   * @throws {StoreCreationPendingError} if it is not there because its creation is still queued here, or parked
    */
   async get(id: string, principal: Principal, options: QueryOptions): Promise<Store> {
-    await this.#awaitRestored(id, options.waitMs);
-    const store = await this.#database.read((db) => findStore(db, id), options);
-    if (!store) throw new StoreNotFoundError(id);
+    await this.#queue.awaitRestored(id, options.waitMs);
+    const store = await this.#read(id, options, (db) => findStore(db, id));
     if (hasRole(principal, 'operator')) return this.#contacts.open(store);
     const { contact, ...rest } = store;
     return rest;
@@ -80,6 +86,7 @@ export class StoreQueries {
   /**
    * The store's audit trail, newest first.
    * @throws {StoreNotFoundError}
+   * @throws {StoreCreationPendingError} as `get`
    */
   async history(
     id: string,
@@ -88,12 +95,37 @@ export class StoreQueries {
   ): Promise<Page<AuditEntry, string>> {
     const scope = { list: 'history', id };
     const before = cursor === undefined ? undefined : this.#historyCursors.decode(cursor, scope);
-    const page = await this.#database.read((db) => listAuditEntries(db, id, limit, before), options);
-    // every store has the entry of its creation: a first page without any means that there is no such store
-    if (page.items.length === 0 && before === undefined) throw new StoreNotFoundError(id);
+    const page = await this.#read(id, options, async (db) => {
+      const found = await listAuditEntries(db, id, limit, before);
+      // every store has the entry of its creation: a first page without any means that there is no such store
+      return found.items.length === 0 && before === undefined ? undefined : found;
+    });
     return {
       items: page.items,
       ...(page.next !== undefined && { next: this.#historyCursors.encode(page.next, scope) }),
     };
+  }
+
+  /** Reads something of a store, which is undefined where there is no store. */
+  async #read<T>(
+    id: string,
+    options: QueryOptions,
+    find: (db: Queryable) => Promise<T | undefined>,
+  ): Promise<T> {
+    // asked before: what is settled while we read was pending when we were asked
+    const mayBePending = this.#queue.isUnsettled(id);
+    let found: T | undefined;
+    try {
+      found = await this.#database.read(find, options);
+    } catch (error) {
+      if (mayBePending && isDatabaseAway(error)) await this.#queue.assertMade(id);
+      throw error;
+    }
+    if (found === undefined && mayBePending) {
+      await this.#queue.assertMade(id);
+      found = await this.#database.read(find, { ...options, consistency: latest });
+    }
+    if (found === undefined) throw new StoreNotFoundError(id);
+    return found;
   }
 }
