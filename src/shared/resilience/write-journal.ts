@@ -20,6 +20,7 @@ import type {
   OperationOf,
   Operations,
   OperationType,
+  ReadType,
   SealedWrite,
 } from './journal/journal-protocol.js';
 import { JournalThread } from './journal/journal-thread.js';
@@ -42,7 +43,8 @@ const forgetBatch = 1_000;
  * meanwhile the stream takes nothing more.
  *
  * Every method rejects with DependencyUnavailableError `journal_unavailable` while the disk cannot be written or read, and
- * works again by itself as soon as it can. What a rejected call left half done is undone before the next one; only a
+ * works again by itself as soon as it can; reads do so after 2 seconds without an answer, but for those of the drain and of
+ * `redrive`, for which nobody waits. What a rejected call left half done is undone before the next one; only a
  * crash in between can keep a write that was reported as failed, and it is applied once like any other.
  */
 export class WriteJournal {
@@ -136,12 +138,12 @@ export class WriteJournal {
 
   /** The entry that has taken the claim of this key. */
   findClaimant(key: string): Promise<SealedEntry | undefined> {
-    return this.#submit({ type: 'claimant', key });
+    return this.#read({ type: 'claimant', key });
   }
 
   /** The founder of this stream while it is queued or parked. */
   findFounder(stream: string): Promise<SealedEntry | undefined> {
-    return this.#submit({ type: 'founder', stream });
+    return this.#read({ type: 'founder', stream });
   }
 
   /** The oldest queued entries, in order, without those of the streams named and those that wait for a founder. */
@@ -208,7 +210,9 @@ export class WriteJournal {
     let total = 0;
     let cursor: number | undefined;
     do {
-      const page = await this.list({
+      // nobody waits for that: it may take as long as the disk does
+      const page: EntryPage = await this.#submit({
+        type: 'list',
         state: 'unconfirmed',
         limit: redrivePageSize,
         ...(cursor !== undefined && { cursor }),
@@ -221,16 +225,16 @@ export class WriteJournal {
   }
 
   get(id: string): Promise<SealedEntry | undefined> {
-    return this.#submit({ type: 'get', id });
+    return this.#read({ type: 'get', id });
   }
 
   /** Entries in the order of their acceptance, without payloads. */
   list(query: Partial<ListArguments> = {}): Promise<EntryPage> {
-    return this.#submit({ type: 'list', limit: defaultPageSize, ...query });
+    return this.#read({ type: 'list', limit: defaultPageSize, ...query });
   }
 
   async stats(): Promise<JournalStats> {
-    const counts = await this.#submit({ type: 'stats' });
+    const counts = await this.#read({ type: 'stats' });
     const { failure } = this.#connection;
     return { ...counts, ...(failure && { failure }) };
   }
@@ -276,6 +280,10 @@ export class WriteJournal {
     } catch (error) {
       throw toSealError(error);
     }
+  }
+
+  #read<Type extends ReadType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {
+    return this.#connection.track(() => this.#connection.ask(operation));
   }
 
   #submit<Type extends OperationType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {

@@ -10,9 +10,13 @@ import type {
   Operations,
   OperationType,
   QueuedStreams,
+  ReadType,
   StorageFailure,
 } from './journal-protocol.js';
-import { journalClosed, toJournalError } from './refusal-error.js';
+import { journalClosed, journalNotAnswering, toJournalError } from './refusal-error.js';
+
+/** Longest wait for a read: an answer takes milliseconds, unless the disk hangs. */
+const readMs = 2_000;
 
 /** What the service knows of its journal without asking: whether it stores, and which streams have queued entries. */
 export class JournalConnection {
@@ -22,6 +26,7 @@ export class JournalConnection {
   readonly #queued = new Set<string>();
   readonly #holders = new Map<string, string>();
   readonly #running = new Set<Promise<unknown>>();
+  #isStalled = false;
   #closing: Promise<void> | undefined;
   #failure: { readonly reason: StorageFailure; readonly since: Date } | undefined;
 
@@ -65,9 +70,23 @@ export class JournalConnection {
     // a generic member of a union is not seen as the union, nor does the answer's type survive the thread
     const asked = operation as Operation;
     const answer = await this.#commits.submit(asked);
+    this.#isStalled = false;
     this.#learnHealth(asked, answer);
     if (answer.ok) return answer.value as Operations[Type]['result'];
     throw toJournalError('id' in asked ? asked.id : '', answer.refusal);
+  }
+
+  /**
+   * A read, for somebody who waits. Once one was not answered in time, others are refused at once until anything is: they
+   * would only pile up.
+   * @throws {AppError} why there is no answer
+   */
+  async ask<Type extends ReadType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {
+    if (this.#isStalled) throw journalNotAnswering();
+    const answer = this.request(operation);
+    if (await settlesWithin(answer, readMs, this.#clock)) return answer;
+    this.#isStalled = true;
+    throw journalNotAnswering();
   }
 
   /** Runs work that `close` waits for. @throws {DependencyUnavailableError} once it is closing */

@@ -60,7 +60,7 @@ export type OperationOf<Type extends OperationType> = {
 
 export type Operation = OperationOf<OperationType>;
 
-export type StorageFailure = 'disk_full' | 'io_error' | 'stopped';
+export type StorageFailure = 'disk_full' | 'io_error' | 'stopped' | 'no_answer';
 
 /** Why an operation was not carried out. */
 export type Refusal =

@@ -19,6 +19,7 @@ const failureMessages: Readonly<Record<StorageFailure, string>> = {
   disk_full: 'The write journal has no room on its disk',
   io_error: 'The disk of the write journal fails',
   stopped: 'The write journal is stopped',
+  no_answer: 'The disk of the write journal does not answer in time',
 };
 
 /** An entry was made for the same claim before. */
@@ -77,6 +78,15 @@ export function toJournalError(id: string, refusal: Refusal): AppError {
 /** The journal takes nothing more, because it is closing. */
 export function journalClosed(): AppError {
   return toJournalError('', { reason: 'unavailable', failure: 'stopped', detail: 'The journal is closed' });
+}
+
+/** The disk has not answered for as long as a caller may be kept waiting. */
+export function journalNotAnswering(): AppError {
+  return toJournalError('', {
+    reason: 'unavailable',
+    failure: 'no_answer',
+    detail: 'A read of the journal was given up',
+  });
 }
 
 /** A payload that cannot be encrypted is not taken: what the cipher says of an absent key is passed on as it is. */
