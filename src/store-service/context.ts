@@ -10,6 +10,7 @@ import {
   measureDatabaseStatus,
 } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
+import { warnOfUnlistedFollowers } from '../shared/database/unlisted-followers.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
 import { CircuitBreakerMiddleware } from '../shared/middleware/circuit-breaker.middleware.js';
 import { LastAnswers } from '../shared/middleware/last-answers.js';
@@ -107,6 +108,10 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     measureDatabaseStatus(metrics, database.status());
   });
   await database.start();
+  releasers.add(
+    'The watch over followers',
+    warnOfUnlistedFollowers(() => database.status(), logger, systemTimerClock),
+  );
 
   const securityBreaker = (name: string): Breaker => {
     const breaker = breakers.register(createSecurityBreaker(name));

@@ -1,4 +1,5 @@
 import type { DatabaseStatus } from '../shared/database/connection-manager.js';
+import { unlistedFollowers } from '../shared/database/unlisted-followers.js';
 import type { LastAnswersStats } from '../shared/middleware/last-answers.js';
 import type { DrainState } from '../shared/resilience/journal/drain-options.js';
 import type { JournalStats } from '../shared/resilience/journal/journal-options.js';
@@ -42,6 +43,7 @@ export async function detailedHealth(parts: HealthParts): Promise<HealthDetail> 
   const { database, cache, vault, breakers, isDraining } = parts;
   const { status, checks } = readinessOf(database, vault, isDraining);
   const [vaultHealth, queue] = await Promise.all([vault.health(), queueHealth(parts.queue)]);
+  const followers = unlistedFollowers(database);
   const isWhole =
     vaultHealth.status === 'up' &&
     queue.accepting &&
@@ -52,6 +54,7 @@ export async function detailedHealth(parts: HealthParts): Promise<HealthDetail> 
     checks,
     database: {
       state: database.cluster.kind,
+      ...(followers > 0 && { unlistedFollowers: followers }),
       nodes: database.nodes.map(({ name, state, lagMs, connections }) => ({
         name,
         role: state.kind,

@@ -92,7 +92,8 @@ function stateOf(observation: Observation | undefined, memory: ClusterMemory, is
   if (timeline < memory.highestTimeline) return { kind: 'fenced', reason: 'older-timeline', timeline };
   if (identity.isReadOnly) return { kind: 'read-only', timeline };
   if (memory.rivals.size > 0) return { kind: 'fenced', reason: 'rival-primary', timeline };
-  return { kind: 'primary', position, askedAtMs, isSynchronous: identity.isSynchronous };
+  const { isSynchronous, followers } = identity;
+  return { kind: 'primary', position, askedAtMs, isSynchronous, followers };
 }
 
 /**

@@ -10,6 +10,8 @@ export interface NodeIdentity {
   readonly isReadOnly: boolean;
   /** Whether a commit waits until a standby has it on its disk (of a primary). */
   readonly isSynchronous: boolean;
+  /** Connections that follow its log: standbys, but also what copies or archives it. */
+  readonly followers: number;
   /** Where a primary writes, or what a standby has replayed; the timeline of a standby may be an older one. */
   readonly position: WalPosition;
 }
@@ -19,6 +21,7 @@ interface IdentityRow {
   readonly isInRecovery: boolean;
   readonly isReadOnly: boolean;
   readonly isSynchronous: boolean;
+  readonly followers: number;
   readonly timeline: number;
   readonly lsn: string;
 }
@@ -35,6 +38,7 @@ const identityQuery = `
     current_setting('transaction_read_only') = 'on' AS "isReadOnly",
     current_setting('synchronous_standby_names') <> ''
       AND current_setting('synchronous_commit') IN ('on', 'remote_apply') AS "isSynchronous",
+    (SELECT count(*)::int FROM pg_stat_replication) AS followers,
     CASE WHEN pg_is_in_recovery()
       THEN (SELECT GREATEST(c.timeline_id, r.min_recovery_end_timeline)
             FROM pg_control_checkpoint() c, pg_control_recovery() r)

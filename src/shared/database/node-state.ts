@@ -21,6 +21,8 @@ export type NodeState =
       readonly askedAtMs: number;
       /** Whether what is committed there is on a standby, too. */
       readonly isSynchronous: boolean;
+      /** As in `NodeIdentity`. */
+      readonly followers: number;
     }
   | { readonly kind: 'replica'; readonly position: WalPosition; readonly askedAtMs: number }
   /** Not in recovery, and yet it takes no writes. */

@@ -207,6 +207,9 @@ export const viewSchemas = {
     checks: Joi.object().pattern(Joi.string(), Joi.string()).required(),
     database: Joi.object({
       state: Joi.string().required(),
+      unlistedFollowers: count.description(
+        'Connections that follow the log of the only node that is configured; a standby among them has to be listed',
+      ),
       nodes: Joi.array()
         .items(
           Joi.object({

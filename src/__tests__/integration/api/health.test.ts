@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ProxiedServices } from '../../helpers/proxied-service.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
 
@@ -19,6 +20,21 @@ describe('GET /health', () => {
       database: { state: 'healthy', nodes: [{ role: 'primary' }, { role: 'replica' }] },
       vault: { status: 'up', node: 'active', isSignedIn: true },
     });
+  });
+
+  it('tells of a standby that is not among the nodes it was given', async () => {
+    const { body: whole } = await service.get('/health', 'viewer').expect(200);
+    expect(whole.database).not.toHaveProperty('unlistedFollowers');
+    const alone = await new ProxiedServices(service).start({ DATABASE_URLS: service.database.appUrl });
+    try {
+      const { body } = await alone.send('get', '/health', undefined, 'viewer').expect(200);
+      expect(body.database).toMatchObject({ nodes: [{ role: 'primary' }] });
+      // somebody else's backup of the cluster is counted, too
+      expect(body.database.unlistedFollowers).toBeGreaterThan(0);
+      expect(alone.logLines.join('')).toContain('list it in DATABASE_URLS');
+    } finally {
+      await alone.close();
+    }
   });
 
   it('shows nothing to strangers', async () => {

@@ -28,6 +28,7 @@ function answered({
       isInRecovery: inRecovery,
       isReadOnly: readOnly,
       isSynchronous: false,
+      followers: 0,
       position: { timeline, lsn: 100n },
     },
   };

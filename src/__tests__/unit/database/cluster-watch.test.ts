@@ -28,7 +28,14 @@ class ScriptedNode implements NodeObserver {
     return {
       kind: 'answered',
       askedAtMs: this.clock.monotonicMs(),
-      identity: { systemId, isInRecovery: inRecovery, isReadOnly: false, isSynchronous: false, position },
+      identity: {
+        systemId,
+        isInRecovery: inRecovery,
+        isReadOnly: false,
+        isSynchronous: false,
+        followers: 0,
+        position,
+      },
     };
   }
 

@@ -18,6 +18,7 @@ const primary: NodeState = {
   position: { timeline: 1, lsn: 1n },
   askedAtMs: 0,
   isSynchronous: false,
+  followers: 0,
 };
 const down: NodeState = { kind: 'down', reason: 'timeout' };
 

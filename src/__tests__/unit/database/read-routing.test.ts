@@ -21,7 +21,13 @@ function replica(name: string, { lagMs = 10, position = at(100) } = {}): Routabl
   return { name, lagMs, state: { kind: 'replica', position, askedAtMs: 0 } };
 }
 
-const primaryState: NodeState = { kind: 'primary', position: at(120), askedAtMs: 0, isSynchronous: false };
+const primaryState: NodeState = {
+  kind: 'primary',
+  position: at(120),
+  askedAtMs: 0,
+  isSynchronous: false,
+  followers: 0,
+};
 const primary: RoutableNode = { name: 'p', lagMs: Number.POSITIVE_INFINITY, state: primaryState };
 
 function route(

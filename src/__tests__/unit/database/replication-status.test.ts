@@ -10,7 +10,7 @@ function node(name: string, state: NodeState): NodeStatus {
 }
 
 function primary(isSynchronous = false): NodeState {
-  return { kind: 'primary', position: { timeline: 3, lsn: 500n }, askedAtMs: 0, isSynchronous };
+  return { kind: 'primary', position: { timeline: 3, lsn: 500n }, askedAtMs: 0, isSynchronous, followers: 0 };
 }
 
 function replica(lsn: bigint, timeline = 3): NodeState {
