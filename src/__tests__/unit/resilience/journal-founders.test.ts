@@ -223,7 +223,7 @@ describe('a journal of the first version', () => {
     database.close();
   }
 
-  it('has its creations made one at a time, before everything later: their names are in the payloads alone', async () => {
+  it('has its creations made one at a time, before any later one: their names are in the payloads alone', async () => {
     const folder = await workshop.folder();
     const creation = { summary: JSON.stringify({ kind: 'store.create', acceptedBy: 'somebody' }) };
     const first = await workshop.openInline(journalOptions(folder));
@@ -236,10 +236,10 @@ describe('a journal of the first version', () => {
     const journal = await workshop.openInline(journalOptions(folder));
     expect(journal.isFounding('whatever')).toBe(true);
     await journal.append(founder('d', 'store-4', 'code'));
-    expect(await nextIds(journal)).toEqual(['a']);
-    expect((await journal.next(10, ['store-1'])).map(({ id }) => id)).toEqual([]);
+    expect(await nextIds(journal)).toEqual(['a', 'c']);
+    expect((await journal.next(10, ['store-1'])).map(({ id }) => id)).toEqual(['c']);
     await journal.markApplied('a', null);
-    expect(await nextIds(journal)).toEqual(['b']);
+    expect(await nextIds(journal)).toEqual(['b', 'c']);
     await journal.markApplied('b', null);
     expect(journal.isFounding('whatever')).toBe(false);
     expect(await nextIds(journal)).toEqual(['c', 'd']);

@@ -3,6 +3,7 @@ import type {
   CommitPosition,
   EntryPage,
   EntryState,
+  JournalEntry,
   JournalCounts,
   JournalLimit,
   JournalLimits,
@@ -11,7 +12,7 @@ import type {
 
 /** Every operation of a journal's store: what it takes and what it answers. All of it can cross threads. */
 export interface Operations {
-  append: { args: SealedWrite; result: SealedEntry };
+  append: { args: SealedWrite; result: JournalEntry };
   retain: { args: SealedWrite & { outcomeJson: string; position: CommitPosition }; result: undefined };
   markApplied: {
     args: { id: string; outcomeJson: string; position: CommitPosition | undefined };

@@ -30,20 +30,18 @@ export class JournalReads {
       SELECT entries, bytes,
         (SELECT min(queued_ms) FROM entry INDEXED BY entry_queued_age WHERE state = 'queued') AS oldestMs
       FROM ledger`);
-    // nothing passes a founder whose name may be any; and who founds under the name of an older one waits, stream and all
+    // who founds under the name of an older one, which may be any, waits with its stream
     this.#next = database.prepare(`
       SELECT ${sealedColumns} FROM entry
       WHERE state = 'queued' AND stream NOT IN (SELECT value FROM json_each(:excluded))
-        AND sequence <= min(:last, (
-          SELECT coalesce(min(sequence), :last) FROM entry INDEXED BY entry_founds
-          WHERE state = 'queued' AND founds = '${anyName}'))
+        AND sequence <= :last
         AND NOT EXISTS (
           SELECT 1 FROM entry AS founder INDEXED BY entry_founder
           WHERE founder.stream = entry.stream AND founder.founds IS NOT NULL AND founder.state = 'queued'
             AND founder.sequence <= entry.sequence AND EXISTS (
               SELECT 1 FROM entry AS older INDEXED BY entry_founds
-              WHERE older.state = 'queued' AND older.founds = founder.founds AND older.sequence < founder.sequence
-                AND older.stream <> founder.stream))
+              WHERE older.state = 'queued' AND older.founds IN (founder.founds, '${anyName}')
+                AND older.sequence < founder.sequence AND older.stream <> founder.stream))
       ORDER BY sequence LIMIT :limit`);
     this.#one = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE id = ?`);
     this.#claimant = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE claim = ? AND sequence <= ?`);

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { type EntryRow, sealedColumns, toSealedEntry } from './entry-row.ts';
+import { type EntryRow, listedColumns, toEntry } from './entry-row.ts';
 import type { CommitPosition, EntryState } from './journal-entry.js';
 import type {
   Answer,
@@ -40,7 +40,7 @@ export class JournalWrites {
     this.#insert = database.prepare(`
       INSERT INTO entry (id, stream, summary, sealed, founds, claim, fingerprint, bytes, accepted_ms, queued_ms)
       VALUES (:id, :stream, :summary, :sealed, :founds, :claim, :fingerprint, :bytes, :now, :now)
-      RETURNING ${sealedColumns}`);
+      RETURNING ${listedColumns}`);
     this.#claimant = database.prepare('SELECT id, fingerprint FROM entry WHERE claim = ?');
     this.#show = database.prepare('UPDATE entry SET is_retained = 0 WHERE id = ?');
     this.#retain = database.prepare(`
@@ -156,7 +156,7 @@ export class JournalWrites {
     if (limit) return refused({ reason: 'full', limit });
     const row = this.#insert.get({ ...columnsOf(write), bytes, now: nowMs }) as unknown as EntryRow;
     this.#touch({ stream: write.stream, founds: write.founds ?? null });
-    return done(toSealedEntry(row));
+    return done(toEntry(row));
   }
 
   /** What is retained must leave room for what has nowhere else to go. */
