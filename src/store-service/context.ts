@@ -174,6 +174,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     queries: new StoreQueries(database, contacts, cursorSigner, {
       awaitRestored: (id, waitMs = config.database.failoverWaitMs) => durable.queue.awaitRestored(id, waitMs),
       isUnsettled: (id) => durable.queue.isUnsettled(id),
+      isOlder: (id, version) => durable.queue.isOlder(id, version),
       assertMade: (id) => durable.queue.assertMade(id),
     }),
     writes: durable.writes,

@@ -13,6 +13,7 @@ import { WriteJournal } from '../shared/resilience/write-journal.js';
 import type { EncryptedField, FieldCipher } from '../shared/services/field-cipher.js';
 import { systemTimerClock } from '../shared/timer-clock.js';
 import type { StoreCommands } from './services/store-commands.js';
+import { AcknowledgedVersions } from './services/write-queue/acknowledged-versions.js';
 import { CommitKeeper } from './services/write-queue/commit-keeper.js';
 import { DurableWrites } from './services/write-queue/durable-writes.js';
 import { type Authority, WriteReplay } from './services/write-queue/write-replay.js';
@@ -62,6 +63,8 @@ export async function openWriteQueue(
   });
   releasers.add('The write journal', () => journal.close(journalGraceMs));
 
+  const versions = new AcknowledgedVersions();
+  await versions.load(journal);
   const keeper = new CommitKeeper({
     journal,
     replication,
@@ -75,6 +78,9 @@ export async function openWriteQueue(
       logger.warn('Writes that a failover may have undone are carried out again', { count });
       metrics.count('journal_redriven_total', {}, count);
       drainer.wake();
+    },
+    onConfirmed: (upTo) => {
+      versions.confirm(upTo);
     },
     onFailure: (error) => {
       logger.error('The write journal cannot follow the replication', { error });
@@ -92,6 +98,7 @@ export async function openWriteQueue(
   });
   releasers.add('The drain of the write journal', () => drainer.close(drainGraceMs));
   drainer.events.subscribe((event) => {
+    versions.follow(event);
     if (event.type === 'applied' && event.position) keeper.notice(event.position);
   });
   drainer.events.subscribe(logDrainEvents(logger));
@@ -122,6 +129,7 @@ export async function openWriteQueue(
     journal,
     drainer,
     keeper,
+    versions,
     clock,
     hasPrimary: () => database.status().cluster.kind === 'healthy',
   });

@@ -111,6 +111,7 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
     queries: new StoreQueries(database, contacts, new Signer(key, 'page cursors'), {
       awaitRestored: () => Promise.resolve(),
       isUnsettled: () => false,
+      isOlder: () => false,
       assertMade: () => Promise.resolve(),
     }),
     writes: writesAtOnce(new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock)),

@@ -237,6 +237,12 @@ export const problemCatalogue = {
     remedy:
       'Its creation was accepted and is not settled: follow the operation in `metadata.operation`, or retry after the time in `Retry-After`.',
   },
+  store_restoring: {
+    kind: 'dependency_unavailable',
+    title: 'Store is being restored',
+    remedy:
+      'A failover lost a change that was acknowledged; it is made again by itself. Retry after the time in `Retry-After`.',
+  },
   store_not_found: { kind: 'not_found', title: 'Store not found', remedy: 'Check the id.' },
   breaker_not_found: {
     kind: 'not_found',

@@ -87,7 +87,12 @@ const writeProblems = [
   'journal_full',
   'queued_writes_ahead',
 ] as const;
-const storeProblems = ['malformed_id', 'store_not_found', 'store_creation_pending'] as const;
+const storeProblems = [
+  'malformed_id',
+  'store_not_found',
+  'store_creation_pending',
+  'store_restoring',
+] as const;
 
 /** What the OpenAPI document says of the endpoints of `/api/stores`. */
 export const storeContracts = {

@@ -11,6 +11,7 @@ import { listStores } from '../repositories/store-list.js';
 import { findStore } from '../repositories/store-repository.js';
 import type { ContactSeal } from './contact-seal.js';
 import { PageCursor } from './page-cursor.js';
+import { StoreRestoringError } from './write-queue/store-restoring-error.js';
 import { isDatabaseAway } from './write-queue/database-away.js';
 
 /** A question for one page: `cursor` is what the page before said comes next. */
@@ -36,6 +37,8 @@ export interface QueuedStores {
   awaitRestored(storeId: string, waitMs: number | undefined): Promise<void>;
   /** Whether its creation may be queued or parked. */
   isUnsettled(storeId: string): boolean;
+  /** Whether a caller was told of a later version than this one; 0 stands for a store that is not there. */
+  isOlder(storeId: string, version: number): boolean;
   /** @throws {StoreCreationPendingError} if it is */
   assertMade(storeId: string): Promise<void>;
 }
@@ -60,23 +63,44 @@ export class StoreQueries {
    * The store, with its contact for operators and above.
    * @throws {StoreNotFoundError}
    * @throws {StoreCreationPendingError} if it is not there because its creation is still queued here, or parked
+   * @throws {StoreRestoringError} if a change that was acknowledged is not there because a failover took it back
    */
   async get(id: string, principal: Principal, options: QueryOptions): Promise<Store> {
     await this.#queue.awaitRestored(id, options.waitMs);
-    const store = await this.#read(id, options, (db) => findStore(db, id));
+    const store = await this.#read(
+      id,
+      options,
+      (db) => findStore(db, id),
+      ({ version }) => version,
+    );
     if (hasRole(principal, 'operator')) return this.#contacts.open(store);
     const { contact, ...rest } = store;
     return rest;
   }
 
-  /** @throws {MalformedInputError} if the cursor does not belong to this question */
+  /**
+   * A page of stores.
+   * @throws {StoreRestoringError} if one of them is to be shown as it was before a change that was acknowledged
+   * @throws {MalformedInputError} if the cursor does not belong to this question
+   */
   async list({ cursor, ...query }: ListRequest, options: QueryOptions): Promise<Page<Store<never>, string>> {
     const scope = { list: 'stores', filter: query.filter, sort: query.sort };
     const after = cursor === undefined ? undefined : this.#storeCursors.decode(cursor, scope);
-    const page = await this.#database.read(
-      (db) => listStores(db, { ...query, ...(after && { after }) }),
-      options,
-    );
+    const find = (db: Queryable): ReturnType<typeof listStores> =>
+      listStores(db, { ...query, ...(after && { after }) });
+    const findOlder = ({ items }: Awaited<ReturnType<typeof find>>) =>
+      items.find(({ id, version }) => this.#queue.isOlder(id, version));
+    let page = await this.#database.read(find, options);
+    const older = findOlder(page);
+    if (older) {
+      page = await this.#readAgainIf(
+        (shown) => findOlder(shown) !== undefined,
+        page,
+        older.id,
+        options,
+        find,
+      );
+    }
     return {
       items: page.items as Page<Store<never>, string>['items'],
       ...(page.next && { next: this.#storeCursors.encode(page.next, scope) }),
@@ -86,7 +110,7 @@ export class StoreQueries {
   /**
    * The store's audit trail, newest first.
    * @throws {StoreNotFoundError}
-   * @throws {StoreCreationPendingError} as `get`
+   * @throws {StoreCreationPendingError | StoreRestoringError} as `get`
    */
   async history(
     id: string,
@@ -95,11 +119,16 @@ export class StoreQueries {
   ): Promise<Page<AuditEntry, string>> {
     const scope = { list: 'history', id };
     const before = cursor === undefined ? undefined : this.#historyCursors.decode(cursor, scope);
-    const page = await this.#read(id, options, async (db) => {
-      const found = await listAuditEntries(db, id, limit, before);
-      // every store has the entry of its creation: a first page without any means that there is no such store
-      return found.items.length === 0 && before === undefined ? undefined : found;
-    });
+    const page = await this.#read(
+      id,
+      options,
+      async (db) => {
+        const found = await listAuditEntries(db, id, limit, before);
+        // every store has the entry of its creation: a first page without any means that there is no such store
+        return found.items.length === 0 && before === undefined ? undefined : found;
+      },
+      ({ items: [newest] }) => (before === undefined ? newest?.toVersion : undefined),
+    );
     return {
       items: page.items,
       ...(page.next !== undefined && { next: this.#historyCursors.encode(page.next, scope) }),
@@ -111,6 +140,7 @@ export class StoreQueries {
     id: string,
     options: QueryOptions,
     find: (db: Queryable) => Promise<T | undefined>,
+    versionOf: (found: T) => number | undefined,
   ): Promise<T> {
     // asked before: what is settled while we read was pending when we were asked
     const mayBePending = this.#queue.isUnsettled(id);
@@ -125,7 +155,31 @@ export class StoreQueries {
       await this.#queue.assertMade(id);
       found = await this.#database.read(find, { ...options, consistency: latest });
     }
+    const isOlder = (shown: T | undefined): boolean => {
+      const version = shown === undefined ? 0 : versionOf(shown);
+      return version !== undefined && this.#queue.isOlder(id, version);
+    };
+    found = await this.#readAgainIf(isOlder, found, id, options, find);
     if (found === undefined) throw new StoreNotFoundError(id);
     return found;
+  }
+
+  /**
+   * Whoever was told that a change is made must not be shown a state without it: a replica may lack it, and after a failover
+   * every node, until it is made again.
+   * @throws {StoreRestoringError} if even the primary lacks it
+   */
+  async #readAgainIf<T>(
+    isOlder: (shown: T) => boolean,
+    shown: T,
+    storeId: string,
+    options: QueryOptions,
+    find: (db: Queryable) => Promise<T>,
+  ): Promise<T> {
+    if (!isOlder(shown)) return shown;
+    await this.#queue.awaitRestored(storeId, options.waitMs);
+    const newest = await this.#database.read(find, { ...options, consistency: latest });
+    if (isOlder(newest)) throw new StoreRestoringError();
+    return newest;
   }
 }

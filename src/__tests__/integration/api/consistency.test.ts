@@ -24,20 +24,37 @@ describe('X-Consistency-Token', () => {
   it('comes with the answer to every write, and has any caller see that write, which the replica lacks', async () => {
     await withReplayPaused(async () => {
       const created = await service.post('/api/stores', newStoreBody()).expect(201);
-      const path = created.get('Location') ?? '';
       const token = created.get('X-Consistency-Token') ?? '';
       expect(token).toMatch(/^[A-Za-z0-9_-]{16}$/);
-      await service.get(path, 'viewer').expect(404);
-      await service.get(path, 'viewer').set('X-Consistency-Token', token).expect(200);
+      const list = `/api/stores?code=${String(created.body.code)}`;
+      expect((await service.get(list, 'viewer').expect(200)).body.items).toEqual([]);
+      const response = await service.get(list, 'viewer').set('X-Consistency-Token', token).expect(200);
+      expect(response.body.items).toHaveLength(1);
     });
   });
 
   it('is not needed by whoever has written through the same process, even if the replica lacks it', async () => {
     await withReplayPaused(async () => {
       const created = await service.post('/api/stores', newStoreBody()).expect(201);
+      const list = `/api/stores?code=${String(created.body.code)}`;
+      expect((await service.get(list, 'viewer').expect(200)).body.items).toEqual([]);
+      expect((await service.get(list).expect(200)).body.items).toHaveLength(1);
+    });
+  });
+
+  it('is not needed by anybody for the store itself: what this process has acknowledged, it shows', async () => {
+    await withReplayPaused(async () => {
+      const created = await service.post('/api/stores', newStoreBody()).expect(201);
       const path = created.get('Location') ?? '';
-      await service.get(path, 'viewer').expect(404);
-      await service.get(path).expect(200);
+      await service.get(path, 'viewer').expect(200);
+      const { body } = await service.put(path, { ...created.body, name: 'Later' }).expect(200);
+      expect((await service.get(path, 'viewer').expect(200)).body).toMatchObject({
+        version: 2,
+        name: 'Later',
+      });
+      const history = await service.get(`${path}/history`, 'viewer').expect(200);
+      expect(history.body.items).toHaveLength(2);
+      expect(body.version).toBe(2);
     });
   });
 

@@ -9,6 +9,8 @@ let replication: ReplicationStatus;
 let entries: Map<string, CommitPosition>;
 let queued: string[];
 let confirmed: CommitPosition[];
+/** What is told to whoever else keeps account. */
+let reported: CommitPosition[];
 let told: string[];
 let isBroken: boolean;
 let keeper: CommitKeeper;
@@ -53,6 +55,7 @@ beforeEach(() => {
   entries = new Map();
   queued = [];
   confirmed = [];
+  reported = [];
   told = [];
   isBroken = false;
   keeper = new CommitKeeper({
@@ -61,6 +64,7 @@ beforeEach(() => {
     clock,
     onRedrive: () => told.push('begins'),
     onRedriven: (count) => told.push(`redriven ${count}`),
+    onConfirmed: (upTo) => reported.push(upTo),
     onFailure: () => told.push('failed'),
   });
 });
@@ -78,6 +82,7 @@ describe('writes that a failover could undo', () => {
     await tick();
     expect(entries.size).toBe(0);
     const asked = confirmed.length;
+    expect(reported).toEqual(confirmed);
     replication = asynchronous(1, 300n);
     await tick();
     await tick();
@@ -171,6 +176,7 @@ describe('writes that a failover could undo', () => {
       clock,
       onRedrive: () => undefined,
       onRedriven: () => undefined,
+      onConfirmed: () => undefined,
       onFailure: () => undefined,
     });
     stuck.learn();

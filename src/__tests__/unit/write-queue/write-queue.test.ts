@@ -4,6 +4,7 @@ import { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { StoreWrite } from '../../../store-service/models/store-write.js';
 import type { NewStore } from '../../../store-service/models/store.js';
+import { AcknowledgedVersions } from '../../../store-service/services/write-queue/acknowledged-versions.js';
 import type { QueuedWrite } from '../../../store-service/services/write-queue/queued-write.js';
 import { WriteQueue } from '../../../store-service/services/write-queue/write-queue.js';
 import { journalOptions, JournalWorkshop } from '../../helpers/journal-samples.js';
@@ -26,7 +27,14 @@ beforeEach(async () => {
   // the tests say when an entry leaves the queue
   await drainer.pause();
   const keeper = { settled: () => Promise.resolve(), notice: () => undefined };
-  queue = new WriteQueue({ journal, drainer, keeper, clock, hasPrimary: () => true });
+  queue = new WriteQueue({
+    journal,
+    drainer,
+    keeper,
+    versions: new AcknowledgedVersions(),
+    clock,
+    hasPrimary: () => true,
+  });
 });
 
 afterEach(async () => {

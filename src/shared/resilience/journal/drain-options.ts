@@ -55,7 +55,8 @@ export type DrainEvent =
       readonly type: 'applied';
       readonly entry: SealedEntry;
       readonly durationMs: number;
-      /** As in `ApplyResult`. */
+      /** Both as in `ApplyResult`. */
+      readonly outcome: unknown;
       readonly position: CommitPosition | undefined;
     }
   | { readonly type: 'refused'; readonly entry: SealedEntry; readonly durationMs: number }

@@ -44,7 +44,7 @@ export class EntryAttempt {
       const durationMs = clock.monotonicMs() - startedMs;
       this.#events.publish(
         result.kind === 'applied'
-          ? { type: 'applied', entry, durationMs, position: result.position }
+          ? { type: 'applied', entry, durationMs, outcome: result.outcome, position: result.position }
           : { type: 'refused', entry, durationMs },
       );
       return { kind: 'settled' };

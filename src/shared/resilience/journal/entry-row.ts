@@ -15,7 +15,8 @@ export interface EntryRow {
   readonly attempts: number;
   readonly accepted_ms: number;
   readonly settled_ms: number;
-  readonly result: string;
+  /** Of a queued entry: of the time before a failover undid it. */
+  readonly result: string | null;
   readonly timeline: number | null;
   readonly lsn: number | null;
   readonly waits_for: string | null;
@@ -46,23 +47,26 @@ export function toSealedEntry(row: EntryRow): SealedEntry {
 }
 
 function toFate(row: EntryRow): EntryFate {
-  if (row.state === 'queued') return { state: 'queued' };
+  const result = row.result ?? 'null';
+  if (row.state === 'queued') {
+    return { state: 'queued', ...(row.result !== null && { undone: JSON.parse(result) as unknown }) };
+  }
   const settledAt = new Date(row.settled_ms);
   switch (row.state) {
     case 'refused':
-      return { state: 'refused', settledAt, error: JSON.parse(row.result) as ErrorSnapshot };
+      return { state: 'refused', settledAt, error: JSON.parse(result) as ErrorSnapshot };
     case 'parked':
       return {
         state: 'parked',
         settledAt,
-        reason: row.result,
+        reason: result,
         ...(row.waits_for !== null && { waitsFor: row.waits_for }),
       };
     case 'applied':
       return {
         state: 'applied',
         settledAt,
-        outcome: JSON.parse(row.result) as unknown,
+        outcome: JSON.parse(result) as unknown,
         ...(row.timeline !== null &&
           row.lsn !== null && { position: { timeline: row.timeline, lsn: row.lsn } }),
         isFinal: row.is_sealed === 0,

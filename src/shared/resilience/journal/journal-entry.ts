@@ -58,7 +58,11 @@ interface EntryFacts {
 
 /** What became of an entry. */
 export type EntryFate =
-  | { readonly state: 'queued' }
+  | {
+      readonly state: 'queued';
+      /** What had come of it before a failover undid it. */
+      readonly undone?: unknown;
+    }
   | {
       readonly state: 'applied';
       readonly settledAt: Date;

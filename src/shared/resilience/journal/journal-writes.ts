@@ -68,8 +68,9 @@ export class JournalWrites {
       'UPDATE entry SET attempts = attempts + 1 WHERE id = ? RETURNING attempts',
     );
     this.#requeue = database.prepare(`
-      UPDATE entry SET state = 'queued', queued_ms = ?, settled_ms = NULL, result = NULL, timeline = NULL, lsn = NULL,
-        attempts = 0, is_retained = 0, waits_for = NULL
+      UPDATE entry SET state = 'queued', queued_ms = ?, settled_ms = NULL, timeline = NULL, lsn = NULL,
+        -- what was made and undone keeps what its caller was told
+        result = CASE state WHEN 'applied' THEN result END, attempts = 0, is_retained = 0, waits_for = NULL
       WHERE id = ?`);
     // nobody asks for what became of a write that was answered when it was made
     this.#release = database.prepare(`

@@ -14,6 +14,8 @@ export interface CommitKeeperOptions {
   readonly onRedrive: () => void;
   /** Told that they are there, and how many they were. */
   readonly onRedriven: (count: number) => void;
+  /** Told up to where no failover undoes anything any more. */
+  readonly onConfirmed: (upTo: CommitPosition) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -123,11 +125,12 @@ export class CommitKeeper {
     await this.#redriving;
     const upTo = this.#safePosition();
     if (this.#done !== this.#wanted || !upTo || !this.#mayHoldMore || upTo.lsn <= this.#confirmedLsn) return;
-    const { journal, onFailure } = this.#options;
+    const { journal, onConfirmed, onFailure } = this.#options;
     try {
       this.#mayHoldMore = false;
       await journal.confirm(upTo);
       this.#confirmedLsn = upTo.lsn;
+      onConfirmed(upTo);
       // what was noticed meanwhile counts as well
       this.#mayHoldMore ||= (await journal.stats()).unconfirmed > 0;
     } catch (error) {

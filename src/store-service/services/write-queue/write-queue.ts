@@ -12,6 +12,7 @@ import type { Operation, OperationResult } from '../../models/operation.js';
 import type { StoreWrite } from '../../models/store-write.js';
 import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
+import type { AcknowledgedVersions } from './acknowledged-versions.js';
 import type { CommitKeeper } from './commit-keeper.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
@@ -23,6 +24,7 @@ export interface WriteQueueParts {
   readonly journal: WriteJournal;
   readonly drainer: JournalDrainer;
   readonly keeper: Pick<CommitKeeper, 'settled' | 'notice'>;
+  readonly versions: AcknowledgedVersions;
   readonly clock: TimerClock;
   /** Whether there is a primary. */
   readonly hasPrimary: () => boolean;
@@ -76,7 +78,8 @@ export class WriteQueue {
 
   /** Keeps a write that was made until no failover can undo it any more. @throws as `WriteJournal.retain` */
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
-    const { journal, keeper } = this.#parts;
+    const { journal, keeper, versions } = this.#parts;
+    versions.note(outcome, position);
     const entry = toNewEntry({ type: 'store-write', queued });
     try {
       await journal.retain(entry, { outcome, position });
@@ -167,6 +170,11 @@ export class WriteQueue {
     }
     const { journal, hasPrimary } = this.#parts;
     if (hasPrimary()) await this.awaitTurn(() => !journal.hasQueued(storeId), waitMs);
+  }
+
+  /** Whether a caller was told of a later version of the store. @param version 0 for none */
+  isOlder(storeId: string, version: number): boolean {
+    return this.#parts.versions.isOlder(storeId, version);
   }
 
   async find(operationId: string): Promise<Operation | undefined> {
