@@ -72,10 +72,6 @@ export class ConnectionManager implements Database {
 
   constructor(config: DatabaseConfig, dependencies: ConnectionManagerDependencies) {
     const { clock = systemTimerClock, probeTable, breakers } = dependencies;
-    this.#guards = {
-      primary: new BreakerGuard(breakers?.primary, clock),
-      replica: new BreakerGuard(breakers?.replica, clock),
-    };
     this.#config = config;
     this.#clock = clock;
     const sites = config.urls.map((url) => {
@@ -90,6 +86,15 @@ export class ConnectionManager implements Database {
     this.#watch = new ClusterWatch(monitors, timings, clock, (event) => {
       this.#onWatchEvent(event);
     });
+    this.#guards = {
+      primary: new BreakerGuard(breakers?.primary, clock, {
+        isThere: () => this.#watch.state.kind === 'healthy',
+        awaitIt: (waitMs, signal) => this.#watch.primary(waitMs, signal),
+        trialMs: config.probeTimeoutMs,
+      }),
+      // a replica is asked only when it is known to be there
+      replica: new BreakerGuard(breakers?.replica, clock),
+    };
     this.#nodes = new Map(
       sites.map(({ address, credentials }) => [address.name, this.#createNode(address, credentials)]),
     );

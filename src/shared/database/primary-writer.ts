@@ -69,8 +69,8 @@ export class PrimaryWriter {
     const deadlineMs = this.#clock.monotonicMs() + (waitMs ?? this.#settings.failoverWaitMs);
     try {
       return await this.#guard.run(
-        (guarded) =>
-          this.#runUntilDone(work, { ...options, ...(guarded && { signal: guarded }) }, deadlineMs),
+        (guarded, untilMs) =>
+          this.#runUntilDone(work, { ...options, ...(guarded && { signal: guarded }) }, untilMs),
         { deadlineMs, waitsWhileOpen: waitMs !== undefined, signal },
       );
     } catch (error) {

@@ -96,8 +96,8 @@ export class RoutedReader {
     for (;;) {
       const chosen = await this.#choose(requirement, progress.failed, deadlineMs, signal);
       const isReplica = chosen !== undefined && this.#isReplica(chosen);
-      const ask = async (guarded: AbortSignal | undefined): Promise<T> => {
-        const node = chosen ?? (await this.#watch.primary(deadlineMs - this.#clock.monotonicMs(), guarded));
+      const ask = async (guarded: AbortSignal | undefined, untilMs: number): Promise<T> => {
+        const node = chosen ?? (await this.#watch.primary(untilMs - this.#clock.monotonicMs(), guarded));
         const attempt = await this.#attempt(node, work, guarded);
         if (attempt.kind === 'answered') return attempt.value;
         const goesOn = !signal?.aborted && (await this.#isWorthAnother(attempt, node, requirement, progress));
@@ -185,11 +185,21 @@ export class RoutedReader {
           candidates.find((name) => this.#guardOf(name).outlook === outlook);
         return find('admits') ?? find('waits') ?? first;
       }
-      const mayCatchUp = requirement.kind === 'position' && this.#watch.state.kind !== 'healthy';
-      if (!mayCatchUp || this.#clock.monotonicMs() >= deadlineMs) return undefined;
+      if (!this.#mayCatchUp(requirement, deadlineMs)) return undefined;
       // nodes are looked at all the time now: a replica may be seen to have replayed what it had received
       await this.#pause();
     }
+  }
+
+  /**
+   * Whether it is worth waiting for a replica to replay what it had received when the primary was lost: only as long as a
+   * failover may take, or in a longer outage every such read would wait in vain.
+   */
+  #mayCatchUp(requirement: ReadRequirement, deadlineMs: number): boolean {
+    const { state } = this.#watch;
+    if (requirement.kind !== 'position' || state.kind === 'healthy') return false;
+    const untilMs = Math.min(deadlineMs, state.sinceMs + this.#settings.failoverWaitMs);
+    return this.#clock.monotonicMs() < untilMs;
   }
 
   #guardOf(node: string): BreakerGuard {

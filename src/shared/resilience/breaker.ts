@@ -127,6 +127,13 @@ export class Breaker {
     return this.#waiters.wait({ timeoutMs, isWorthWaiting, signal });
   }
 
+  /** Refuses a call that is not worth a trial, as `run` does while nothing is let through. @throws {BreakerOpenError} */
+  refuse(): never {
+    const nowMs = this.#clock.monotonicMs();
+    const dueMs = this.#state.name === 'open' ? this.#state.trialAtMs : nowMs;
+    this.#refuse(Math.max(dueMs, nowMs + this.#options.resetMs));
+  }
+
   /**
    * The dependency is believed to be back: a trial may be made at once. While one is running, which may have met the
    * end of the outage, the next one may follow it at once if it fails. Means nothing in any other state.

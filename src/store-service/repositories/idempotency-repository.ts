@@ -26,7 +26,8 @@ export interface RecordedRequest {
 
 /**
  * Claims a key for the running transaction, or returns what an earlier request recorded under it. A request that is
- * still running under the same key is waited for.
+ * still running under the same key is waited for; a key that was committed without an outcome belongs to nothing that
+ * was made (its BEGIN failed alone, and the claim was a transaction of its own), and is free.
  * @param expiredBefore records older than this count no more
  * @throws {LockTimeoutError} if that request takes too long
  */
@@ -40,7 +41,7 @@ export async function claimIdempotencyKey(
     `INSERT INTO idempotency_keys (principal, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
      ON CONFLICT (principal, key) DO UPDATE
        SET fingerprint = EXCLUDED.fingerprint, created_at = EXCLUDED.created_at, outcome = NULL
-       WHERE idempotency_keys.created_at < $5`,
+       WHERE idempotency_keys.created_at < $5 OR idempotency_keys.outcome IS NULL`,
     [principal, key, fingerprint, now, expiredBefore],
   );
   if (rowCount > 0) return undefined;

@@ -65,6 +65,16 @@ describe('a key is not used up', () => {
       .expect(200);
   });
 
+  it('by a claim that was committed without what it was for', async () => {
+    const key = randomUUID();
+    await post(newStoreBody(), key).expect(201);
+    await sql('UPDATE idempotency_keys SET outcome = NULL WHERE key = $1', [key]);
+    const body = newStoreBody();
+    const response = await post(body, key).expect(201);
+    expect(response.get('Idempotent-Replayed')).toBeUndefined();
+    expect((await post(body, key).expect(201)).get('Idempotent-Replayed')).toBe('true');
+  });
+
   it('by a failure of ours: 5xx', async () => {
     const { path, store } = await create();
     const key = randomUUID();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest, { type Response } from 'supertest';
+import { waitUntil } from '../../../dev/wait-until.js';
 import { fullStoreBody, newStoreBody } from '../../helpers/store-samples.js';
 import { TcpProxy } from '../../helpers/tcp-proxy.js';
 import { type Caller, type Environment, TestService } from '../../helpers/test-service.js';
@@ -71,8 +72,11 @@ async function whileAway(work: () => Promise<void>): Promise<void> {
     await work();
   } finally {
     lab.comeBack();
-    // whoever is not satisfied with memory waits for the database
-    await service.get('/api/stores?limit=1').set('Cache-Control', 'no-cache').expect(200);
+    const isBack = async (): Promise<boolean> => {
+      const response = await service.get('/api/stores?limit=1').set('Cache-Control', 'no-cache');
+      return response.status === 200;
+    };
+    await waitUntil('the database to answer again', isBack, { timeoutMs: 10_000, intervalMs: 20 });
   }
 }
 

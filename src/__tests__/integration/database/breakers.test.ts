@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { waitUntil } from '../../../dev/wait-until.js';
 import type { ConnectionManager } from '../../../shared/database/connection-manager.js';
 import { createDatabaseBreakers, type DatabaseBreakers } from '../../../shared/database/database-breakers.js';
+import { type Consistency, latest } from '../../../shared/database/consistency.js';
 import { UniqueViolationError } from '../../../shared/database/database-error.js';
 import { loadConfig } from '../../../shared/config/config.js';
 import type { Queryable } from '../../../shared/database/queryable.js';
@@ -81,6 +82,47 @@ describe('while the primary is away', () => {
     expect(state.name).toBe('open');
     expect(breakers.primary.state.name).toBe('closed');
     expect(reasons.at(-1)).toBe('trials_succeeded');
+  });
+
+  it('a write that is willing to wait holds up nobody: there is no trial before there is a primary', async () => {
+    await loseThePrimary();
+    await waitUntil('a trial to be due', () => breakers.primary.isAdmitting, soon);
+    const states: string[] = [];
+    breakers.primary.onEvent((event) => event.type === 'state' && states.push(event.to.name));
+    const waiting = write(15_000);
+    const reading = manager.read((db) => db.query('SELECT 1'), { consistency: latest, waitMs: 15_000 });
+    await expect(reading).rejects.toThrow(BreakerOpenError);
+    await expect(write()).rejects.toThrow(BreakerOpenError);
+    expect(states).toEqual([]);
+    primary.accept();
+    await waiting;
+    expect(states[0]).toBe('half-open');
+  });
+
+  it('reads that no replica may answer wait for a failover once, and are then refused at once', async () => {
+    await manager.close(100);
+    const urls = [primary.urlOf(database.appUrl), replica.urlOf(database.replicaAppUrl)];
+    const failoverWaitMs = 1_500;
+    ({ manager } = await startManager(urls, { failoverWaitMs, maxLagMs: 60_000 }, { breakers }));
+    const farAhead: Consistency = {
+      requirement: { kind: 'position', position: { timeline: 1, lsn: 2n ** 60n } },
+      wrote: () => undefined,
+    };
+    const readMs = async (): Promise<number> => {
+      const startedMs = performance.now();
+      await manager
+        .read((db) => db.query('SELECT 1'), { consistency: farAhead })
+        .then(
+          () => Promise.reject(new Error('nobody has that')),
+          () => undefined,
+        );
+      return performance.now() - startedMs;
+    };
+    primary.refuse();
+    await waitUntil('the primary to be lost', () => manager.status().cluster.kind !== 'healthy', soon);
+    const first = await Promise.all(Array.from({ length: 5 }, readMs));
+    expect(Math.min(...first)).toBeGreaterThan(failoverWaitMs / 2);
+    expect(await readMs()).toBeLessThan(failoverWaitMs / 2);
   });
 
   it('a read that only the primary may answer is refused with the writes', async () => {

@@ -14,6 +14,7 @@ import {
   UniqueViolationError,
   writeOutcomeUnknown,
 } from '../../../shared/database/database-error.js';
+import { PrimaryWaiters } from '../../../shared/database/primary-waiters.js';
 import {
   ConflictError,
   DependencyUnavailableError,
@@ -164,6 +165,105 @@ describe('a guard', () => {
     const waiting = guard.run(succeed, { ...within(60_000, true), signal: caller.signal });
     caller.abort(new Error('gone'));
     await expect(waiting).rejects.toThrow('gone');
+  });
+});
+
+describe('a guard of what is known to be away', () => {
+  const trialMs = 1_000;
+  let isThere: boolean;
+  let waiters: PrimaryWaiters;
+  let watching: BreakerGuard;
+
+  beforeEach(async () => {
+    isThere = false;
+    waiters = new PrimaryWaiters(clock);
+    watching = new BreakerGuard(breakers.primary, clock, {
+      isThere: () => isThere,
+      awaitIt: (waitMs, signal) => waiters.wait(waitMs, signal),
+      trialMs,
+    });
+    await trip();
+  });
+
+  function returns(): void {
+    isThere = true;
+    watching.invite();
+    waiters.tell('primary');
+  }
+
+  it('makes no trial, although one is due', async () => {
+    clock.advance(60_000);
+    expect(watching.outlook).toBe('refuses');
+    await expect(watching.run(succeed, within(10_000))).rejects.toThrow(BreakerOpenError);
+    expect(breakers.primary.state).toMatchObject({ name: 'open', failedTrials: 0 });
+  });
+
+  it('says when to come again', async () => {
+    const refused = watching.run(succeed, within(10_000));
+    await expect(refused).rejects.toMatchObject({ code: 'circuit_open', retryAfterMs: 1_000 });
+    clock.advance(60_000);
+    const refusedLater = watching.run(succeed, within(10_000));
+    await expect(refusedLater).rejects.toMatchObject({ retryAfterMs: 1_000 });
+  });
+
+  it('has those who are willing wait for it, and makes the trial with the first of them', async () => {
+    const order: number[] = [];
+    const callers = Array.from({ length: 20 }, (_, index) =>
+      watching.run(() => Promise.resolve(order.push(index)), within(20_000, true)),
+    );
+    clock.advance(15_000);
+    expect(order).toEqual([]);
+    returns();
+    await Promise.all(callers);
+    expect(order[0]).toBe(0);
+    expect(order).toHaveLength(20);
+    expect(breakers.primary.state.name).toBe('closed');
+  });
+
+  it('has them wait no longer than they want, and holds that against nobody', async () => {
+    const waiting = watching.run(succeed, within(5_000, true));
+    clock.advance(5_000);
+    await expect(waiting).rejects.toMatchObject({ code: 'database_unavailable' });
+    expect(breakers.primary.state).toMatchObject({ name: 'open', failedTrials: 0 });
+  });
+
+  it('lets go of a caller who gives up', async () => {
+    const caller = new AbortController();
+    const waiting = watching.run(succeed, { ...within(60_000, true), signal: caller.signal });
+    caller.abort(new Error('gone'));
+    await expect(waiting).rejects.toThrow('gone');
+  });
+
+  it('bounds what a trial may take for itself, and nothing else', async () => {
+    returns();
+    const tellDeadline = (_: AbortSignal | undefined, deadlineMs: number) =>
+      Promise.resolve(deadlineMs - clock.monotonicMs());
+    await expect(watching.run(tellDeadline, within(200, true))).resolves.toBe(200);
+    await expect(watching.run(tellDeadline, within(20_000, true))).resolves.toBe(trialMs);
+    await expect(watching.run(tellDeadline, within(20_000))).resolves.toBe(trialMs);
+    expect(breakers.primary.state.name).toBe('closed');
+    await expect(watching.run(tellDeadline, within(20_000))).resolves.toBe(20_000);
+  });
+
+  it('lets whoever is willing to wait outlive trials that fail', async () => {
+    returns();
+    let calls = 0;
+    const flaky = () => {
+      calls += 1;
+      return calls < 3 ? away() : succeed();
+    };
+    const waiting = watching.run(flaky, within(60_000, true));
+    const other = watching.run(away, within(0));
+    await expect(other).rejects.toThrow(BreakerOpenError);
+    for (let ms = 0; ms < 10_000 && calls < 3; ms += 1_000) {
+      await Promise.resolve();
+      await new Promise(setImmediate);
+      clock.advance(1_000);
+    }
+    await expect(waiting).resolves.toBe('done');
+    await expect(
+      watching.run(() => Promise.reject(writeOutcomeUnknown(new Error('x'))), within(60_000, true)),
+    ).rejects.toMatchObject({ code: 'write_outcome_unknown' });
   });
 });
 
