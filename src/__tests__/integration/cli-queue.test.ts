@@ -142,6 +142,32 @@ describe('queue show', () => {
   });
 });
 
+describe('what is parked with the creation of its store', () => {
+  it('says so in list and show, and is not requeued before that', async () => {
+    const { instance, env } = await startAlone();
+    const body = newStoreBody();
+    const cure = await poisonStore(service.database, String(body['code']));
+    const { body: creation } = await instance.send('post', '/api/stores', body).expect(202);
+    const path = `/api/stores/${String(creation.storeId)}`;
+    const { body: change } = await instance.send('put', path, { ...body, version: 1 }).expect(202);
+    instance.returnDatabase();
+    await instance.expectEnd(change.id, { status: 'PARKED' });
+    const [first, second] = [String(creation.id), String(change.id)];
+    const { stdout: table } = await cli(['list', '--state', 'parked'], env);
+    expect(table).toMatch(new RegExp(`^${second} +parked +store.replace .+ Waits for ${first}`, 'm'));
+    const { stdout: entry } = await cli(['show', second], env);
+    expect(entry).toMatch(new RegExp(`^waitsFor +${first}$`, 'm'));
+    const refused = await cli(['requeue', second, '--reason', 'too early'], env);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(first);
+    expect(refused.stderr).toContain('journal_entry_held');
+    await cure();
+    expect((await cli(['requeue', first, '--reason', 'it is mended'], env)).code).toBe(0);
+    await instance.expectEnd(first, { status: 'SUCCEEDED' });
+    await instance.expectEnd(second, { status: 'SUCCEEDED' });
+  });
+});
+
 describe('queue drop', () => {
   const because = ['--reason', 'nobody needs it'];
 

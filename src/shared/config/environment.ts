@@ -64,7 +64,9 @@ export const environmentSchema = Joi.object<Environment>({
     .description('Reverse proxies in front of the service whose `X-Forwarded-*` headers are believed'),
   DATABASE_URLS: connectionStrings
     .required()
-    .description('Connection strings of all Postgres nodes, comma-separated; the primary is found out'),
+    .description(
+      'Connection strings of all Postgres nodes, each by its own address, comma-separated; the primary is found out',
+    ),
   DATABASE_POOL_SIZE: Joi.number().integer().min(1).max(500).default(20).description('Connections per node'),
   DATABASE_MAX_WAITING: count.default(500).description('Requests that may wait for a connection, per node'),
   DATABASE_CONNECT_TIMEOUT_MS: milliseconds

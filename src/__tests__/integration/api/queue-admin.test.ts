@@ -103,7 +103,9 @@ describe('the queue', () => {
 
   it('knows no entry that there is not, and no id that is none', async () => {
     for (const path of [`/admin/queue/${randomUUID()}`, '/admin/queue/nonsense']) {
-      const [status, code] = path.endsWith('e') ? [400, 'malformed_id'] : [404, 'journal_entry_not_found'];
+      const [status, code] = path.endsWith('nonsense')
+        ? [400, 'malformed_id']
+        : [404, 'journal_entry_not_found'];
       expect((await service.get(path, 'admin').expect(status)).body.code).toBe(code);
       for (const change of ['drop', 'requeue']) {
         const { body } = await service.post(`${path}/${change}`, { reason: 'x' }, 'admin').expect(status);
