@@ -144,6 +144,10 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   metrics.beforeRender(sampleLastAnswers(answers, metrics));
 
   const commands = new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock);
+  const consistency = new ConsistencyLedger(
+    { memoryMs: settleMs, maxCallers: maxRememberedCallers },
+    systemTimerClock,
+  );
   const durable = await openWriteQueue(
     {
       config: config.journal,
@@ -152,6 +156,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       breaker: databaseBreakers.primary,
       commands,
       authority: authenticator,
+      consistencyOf: (callerId) => consistency.open(callerId),
       cipher,
       logger,
       metrics,
@@ -181,10 +186,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     operations: new OperationQueries(database, durable.queue),
     fingerprints: new Signer(signingKey, 'request fingerprints'),
     breaker: new CircuitBreakerMiddleware({ answers, metrics }),
-    consistency: new ConsistencyLedger(
-      { memoryMs: settleMs, maxCallers: maxRememberedCallers },
-      systemTimerClock,
-    ),
+    consistency,
     readiness: () => readinessOf(database.status(), vault, isDraining),
     health: () =>
       detailedHealth({

@@ -1,5 +1,6 @@
 import type { JournalConfig } from '../shared/config/config.js';
 import type { ConnectionManager } from '../shared/database/connection-manager.js';
+import type { Consistency } from '../shared/database/consistency.js';
 import { replicationOf } from '../shared/database/replication-status.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { Metrics } from '../shared/metrics/metrics.js';
@@ -28,6 +29,8 @@ export interface WriteQueueDependencies {
   readonly breaker: Breaker;
   readonly commands: StoreCommands;
   readonly authority: Authority;
+  /** Ties what a caller reads to what the queue has made of that caller's writes. */
+  readonly consistencyOf: (callerId: string) => Consistency;
   readonly cipher: FieldCipher;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -52,7 +55,7 @@ export async function openWriteQueue(
   parts: WriteQueueDependencies,
   releasers: Releasers,
 ): Promise<DurableParts> {
-  const { config, database, commands, authority, logger, metrics } = parts;
+  const { config, database, commands, authority, consistencyOf, logger, metrics } = parts;
   const clock = systemTimerClock;
   const replication = () => replicationOf(database.status());
   const journal = await WriteJournal.open({
@@ -89,7 +92,15 @@ export async function openWriteQueue(
   releasers.add('The watch over replication', () => {
     keeper.stop();
   });
-  const replay = new WriteReplay({ commands, database, authority, keeper, replication, clock });
+  const replay = new WriteReplay({
+    commands,
+    database,
+    authority,
+    consistencyOf,
+    keeper,
+    replication,
+    clock,
+  });
   const drainer = new JournalDrainer({
     journal,
     apply: (entry, payload, signal) => replay.apply(entry, payload, signal),

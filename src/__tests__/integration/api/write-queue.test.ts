@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../../dev/postgres/admin-client.js';
+import { withReplayPaused } from '../../helpers/database.js';
 import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
@@ -46,6 +47,23 @@ describe('a write while the database is away', () => {
     expect((await instance.send('get', path).expect(200)).body).toMatchObject({ ...body, version: 1 });
     const elsewhere = await service.get(location).expect(200);
     expect(elsewhere.body).toMatchObject({ status: 'SUCCEEDED', durability: 'database' });
+  });
+
+  it('is seen by its caller as soon as it is made, even where the replica lacks it', async () => {
+    const instance = await services.start({ DATABASE_MAX_LAG_MS: '600000' });
+    await instance.loseDatabase();
+    const body = newStoreBody();
+    const accepted = await instance.send('post', '/api/stores', body).expect(202);
+    await withReplayPaused(async () => {
+      instance.returnDatabase();
+      await instance.expectEnd(accepted.body.id, { status: 'SUCCEEDED' });
+      const list = `/api/stores?code=${String(body['code'])}`;
+      expect((await instance.send('get', list, undefined, 'viewer').expect(200)).body.items).toEqual([]);
+      expect((await instance.send('get', list).expect(200)).body.items).toHaveLength(1);
+      await instance
+        .send('get', `/api/stores/${String(accepted.body.storeId)}`, undefined, 'viewer')
+        .expect(200);
+    });
   });
 
   it('waits behind the older writes of its store, also when it builds on one of them', async () => {

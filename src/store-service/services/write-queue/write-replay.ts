@@ -39,6 +39,8 @@ export interface WriteReplayDependencies {
   readonly commands: Pick<StoreCommands, 'carryOutUnseen'>;
   readonly database: Database;
   readonly authority: Authority;
+  /** Ties what a caller reads to what was made of that caller's writes. @param callerId principal id */
+  readonly consistencyOf: (callerId: string) => Consistency;
   readonly keeper: Pick<CommitKeeper, 'epoch' | 'settled'>;
   readonly replication: () => ReplicationStatus;
   readonly clock: Clock;
@@ -121,7 +123,7 @@ export class WriteReplay {
     enter: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<ApplyResult> {
-    const commit = new CommitWitness();
+    const commit = new CommitWitness(this.#parts.consistencyOf(principal.id));
     const outcome = await this.#parts.commands.carryOutUnseen(write, {
       principal,
       requestId,
