@@ -167,9 +167,18 @@ describe('a poison entry', () => {
       expect.objectContaining({
         id: operation['id'],
         attempts: 5,
-        reason: expect.stringContaining('5 times'),
+        reason: expect.stringMatching(/5 times.*P0001/),
       }),
     ]);
+    const { body: parked } = await instance
+      .send('get', `/api/operations/${String(operation['id'])}`)
+      .expect(200);
+    expect(parked).toMatchObject({ status: 'PARKED', attempts: 5, parkedAt: items[0]?.['settledAt'] });
+    expect(parked).not.toHaveProperty('finishedAt');
+    for (const fact of [parked.parkedAt, '5 times', 'P0001', 'An operator', 'again', 'drop']) {
+      expect(parked.reason).toContain(fact);
+    }
+    expect(parked.reason).not.toContain('nobody foresaw');
     const { body: health } = await instance.send('get', '/health', undefined, 'viewer').expect(200);
     expect(health).toMatchObject({ status: 'degraded', queue: { parked: 1, queued: 0, accepting: true } });
 

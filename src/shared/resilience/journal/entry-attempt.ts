@@ -83,8 +83,18 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** Codes as Postgres and Node write them: no sentence, so nothing of the payload. */
+const codePattern = /^[A-Z0-9_]{3,40}$/;
+
 /** Without the message, which may quote the payload: the reason is stored in the clear. The event has the whole error. */
 function nameOf(error: unknown): string {
   if (error instanceof AppError) return `${error.name} (${error.code})`;
-  return error instanceof Error ? error.name : typeof error;
+  if (!(error instanceof Error)) return typeof error;
+  const code = codeOf(error) ?? codeOf(error.cause);
+  return code === undefined ? error.name : `${error.name} (${code})`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && codePattern.test(code) ? code : undefined;
 }
