@@ -87,7 +87,11 @@ describe('the queue', () => {
     const mismatch = `/admin/queue?state=parked&cursor=${String(page.next)}`;
     const { body } = await instance.send('get', mismatch, undefined, 'admin').expect(400);
     expect(body.code).toBe('cursor_mismatch');
-    await instance.send('get', '/admin/queue?state=lost', undefined, 'admin').expect(400);
+    for (const state of ['lost', '']) {
+      const path = `/admin/queue?state=${state}`;
+      const { body: problem } = await instance.send('get', path, undefined, 'admin').expect(400);
+      expect(problem.errors).toEqual([expect.objectContaining({ parameter: 'state', code: 'not_allowed' })]);
+    }
   });
 
   it('is for admins only', async () => {
