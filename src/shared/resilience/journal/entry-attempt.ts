@@ -1,4 +1,5 @@
 import { AppError } from '../../errors/app-error.js';
+import { codeOf } from '../../errors/error-code.js';
 import type { EventHub } from '../event-hub.js';
 import type { ApplyResult, DrainerOptions, DrainEvent } from './drain-options.js';
 import type { SealedEntry } from './journal-entry.js';
@@ -91,10 +92,5 @@ function nameOf(error: unknown): string {
   if (error instanceof AppError) return `${error.name} (${error.code})`;
   if (!(error instanceof Error)) return typeof error;
   const code = codeOf(error) ?? codeOf(error.cause);
-  return code === undefined ? error.name : `${error.name} (${code})`;
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && codePattern.test(code) ? code : undefined;
+  return code !== undefined && codePattern.test(code) ? `${error.name} (${code})` : error.name;
 }
