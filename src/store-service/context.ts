@@ -17,6 +17,7 @@ import { sampleLastAnswers } from '../shared/middleware/last-answers-metrics.js'
 import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
 import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
 import type { Breaker } from '../shared/resilience/breaker.js';
+import { sampleJournal } from '../shared/resilience/journal-reporting.js';
 import { createSecurityBreaker, GuardedAuthenticator } from '../shared/services/guarded-authenticator.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
@@ -153,6 +154,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     },
     releasers,
   );
+  metrics.beforeRender(sampleJournal(durable.journal, metrics, systemTimerClock));
 
   const operatorLog = new DurableOperatorLog({
     database,

@@ -94,6 +94,20 @@ describe('the queue', () => {
     }
   });
 
+  it('is measured as it is when that is asked for', async () => {
+    const instance = await services.start();
+    const queued = async (): Promise<string | undefined> => {
+      const { text } = await instance.send('get', '/metrics').expect(200);
+      return /^journal_entries\{state="queued"\} (\d+)$/m.exec(text)?.[1];
+    };
+    await instance.loseDatabase();
+    expect(await queued()).toBe('0');
+    await queueWrite(instance);
+    expect(await queued()).toBe('1');
+    await queueWrite(instance);
+    expect(await queued()).toBe('2');
+  });
+
   it('is for admins only', async () => {
     const id = randomUUID();
     for (const caller of ['viewer', 'operator'] as const) {
