@@ -179,13 +179,14 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       { memoryMs: settleMs, maxCallers: maxRememberedCallers },
       systemTimerClock,
     ),
-    readiness: () => readinessOf(database.status(), vault, isDraining),
+    readiness: () => readinessOf(database.status(), vault, breakers.outlook(), isDraining),
     health: () =>
       detailedHealth({
         database: database.status(),
         cache: answers.stats(),
         vault,
         breakers: breakers.list(),
+        outlooks: breakers.outlook(),
         queue: { stats: () => durable.journal.stats(), drain: durable.drainer.state.name },
         isDraining,
       }),

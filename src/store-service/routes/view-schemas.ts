@@ -199,6 +199,9 @@ export const viewSchemas = {
   Health: Joi.object({
     status: healthStatus.required(),
     checks: Joi.object().pattern(Joi.string(), Joi.string()),
+    breakers: Joi.object()
+      .pattern(Joi.string(), Joi.string().valid(...breakerStates))
+      .description('Breakers that are not closed, by name; absent when all are'),
   }),
   HealthDetail: Joi.object({
     status: healthStatus.required(),
