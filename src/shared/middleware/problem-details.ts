@@ -22,10 +22,12 @@ export interface Problem {
 const retryableKinds: readonly ProblemKind[] = ['rate_limited', 'overloaded', 'dependency_unavailable'];
 
 /**
- * Longest wait that is announced while a dependency is away. A breaker that has failed for long waits for longer before
+ * Longest wait that is announced where a breaker says how long it is. One that has failed for long waits for longer before
  * it makes a trial, but is invited to one as soon as the dependency is found again: callers must not sleep through that.
  */
-const maxAwayMs = 10_000;
+const maxBreakerWaitMs = 10_000;
+/** Problems whose wait is what a breaker says. */
+const breakerCodes: readonly string[] = ['circuit_open', 'security_unavailable', 'encryption_unavailable'];
 
 /** Answers what no route answered. */
 export const routeNotFound: RequestHandler = (req, _res, next) => {
@@ -71,9 +73,9 @@ function sendProblem(res: Response, error: AppError | undefined, instance: strin
   res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }
 
-function retryAfterMsOf({ kind, retryAfterMs }: AppError): number | undefined {
-  return kind === 'dependency_unavailable' && retryAfterMs !== undefined
-    ? Math.min(retryAfterMs, maxAwayMs)
+function retryAfterMsOf({ code, retryAfterMs }: AppError): number | undefined {
+  return retryAfterMs !== undefined && breakerCodes.includes(code)
+    ? Math.min(retryAfterMs, maxBreakerWaitMs)
     : retryAfterMs;
 }
 
