@@ -39,6 +39,7 @@ import { StoreCommands } from './services/store-commands.js';
 import { StoreQueries } from './services/store-queries.js';
 import { OperationQueries } from './services/operation-queries.js';
 import { DroppedEntries } from './services/write-queue/dropped-entries.js';
+import { DroppedWrites } from './services/write-queue/dropped-writes.js';
 import { QueueControl } from './services/write-queue/queue-control.js';
 import { openWriteQueue } from './write-queue-parts.js';
 import { createVaultService, probeTable, readSigningKey, startDatabaseLogins } from './vault-parts.js';
@@ -193,12 +194,11 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     breakers: new BreakerControl(breakers, operatorLog),
     queue: new QueueControl({
       ...durable,
-      database,
+      dropped: new DroppedWrites({ ...durable, database, runner, clock: systemClock, logger }),
       log: operatorLog,
       copies: new DroppedEntries(config.journal.folder),
       cursorSigner,
       clock: systemClock,
-      logger,
     }),
     actions: new OperatorActionQueries(database, cursorSigner),
     metrics,

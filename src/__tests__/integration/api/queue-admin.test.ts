@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../../dev/postgres/admin-client.js';
 import { waitUntil } from '../../../dev/wait-until.js';
-import { poisonStore } from '../../helpers/poison.js';
+import { parkWrite, queueWrite } from '../../helpers/parked-writes.js';
 import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
@@ -23,10 +23,6 @@ afterAll(() => service.stop());
 type Json = Record<string, unknown>;
 
 const contact = { name: 'Canary Person', email: 'canary@example.org', phone: '+4930123456' };
-
-async function queueWrite(instance: Proxied, body: object = newStoreBody()): Promise<Json> {
-  return (await instance.send('post', '/api/stores', body).expect(202)).body as Json;
-}
 
 async function list(instance: Proxied, query = ''): Promise<{ items: Json[]; next?: string; stats: Json }> {
   const { body } = await instance.send('get', `/admin/queue${query}`, undefined, 'admin').expect(200);
@@ -47,18 +43,7 @@ async function actionsOn(target: unknown): Promise<Json[]> {
   return rows;
 }
 
-/** A write that fails again and again, as the queue has it in the end; and how to end what makes it fail. */
-async function parkPoison(instance: Proxied): Promise<{ operation: Json; cure: () => Promise<void> }> {
-  const body = newStoreBody({ contact });
-  const cure = await poisonStore(service.database, String(body['code']));
-  await instance.loseDatabase();
-  const operation = await queueWrite(instance, body);
-  const other = await queueWrite(instance);
-  instance.returnDatabase();
-  await instance.expectEnd(other['id'], { status: 'SUCCEEDED' });
-  await instance.expectEnd(operation['id'], { status: 'PARKED', attempts: 5 });
-  return { operation, cure };
-}
+const parkPoison = (instance: Proxied) => parkWrite(instance, service.database, newStoreBody({ contact }));
 
 describe('the queue', () => {
   it('shows admins what waits, page by page, and how much it holds', async () => {

@@ -1,6 +1,7 @@
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
 import type { CommitPosition, SealedEntry } from '../../../shared/resilience/journal/journal-entry.js';
+import { ReplayedError } from '../../../shared/errors/app-error.js';
 import { ClaimTakenError } from '../../../shared/resilience/journal/refusal-error.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { TimerClock } from '../../../shared/timer-clock.js';
@@ -8,9 +9,10 @@ import type { Operation, OperationResult } from '../../models/operation.js';
 import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { CommitKeeper } from './commit-keeper.js';
+import { droppedCode } from './dropped-writes.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
-import { claimKeyOf, type QueuedWrite, toOperation } from './queued-write.js';
+import { claimKeyOf, claimOf, type QueuedWrite, toOperation } from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 
 export interface WriteQueueParts {
@@ -80,12 +82,14 @@ export class WriteQueue {
   /**
    * The store whose queued writes a new one has to wait for: its own, or that of an earlier request with the same key.
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
+   * @throws {ReplayedError} if the write of that request was dropped, which the database may not know yet
    */
   async findAhead(storeId: string, key: IdempotencyKey | undefined): Promise<string | undefined> {
     const { journal } = this.#parts;
     if (journal.isEmpty) return undefined;
     if (key) {
       const claimant = await journal.findClaimant(claimKeyOf(key));
+      if (claimant) assertNotDropped(claimant, key);
       if (claimant?.state === 'queued') {
         const content = await this.open(claimant);
         const claimed = content.type === 'store-write' ? content.queued.idempotencyKey : undefined;
@@ -182,6 +186,12 @@ export class WriteQueue {
       signal?.addEventListener('abort', end, { once: true });
     });
   }
+}
+
+function assertNotDropped(claimant: SealedEntry, key: IdempotencyKey): void {
+  if (claimant.state !== 'refused' || claimant.error.code !== droppedCode) return;
+  if (claimant.fingerprint !== claimOf(key).fingerprint) throw new IdempotencyKeyReusedError();
+  throw new ReplayedError(claimant.error);
 }
 
 function isEnd({ type }: DrainEvent): boolean {
