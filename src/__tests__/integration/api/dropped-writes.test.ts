@@ -1,23 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Test } from 'supertest';
-import { withClient } from '../../../dev/postgres/admin-client.js';
 import { waitUntil } from '../../../dev/wait-until.js';
+import { postWithKey, queryDatabase } from '../../helpers/created-store.js';
 import { parkWrite, queueWrite } from '../../helpers/parked-writes.js';
-import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
+import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
 import { type Body, newStoreBody } from '../../helpers/store-samples.js';
-import { TestService } from '../../helpers/test-service.js';
 
-let service: TestService;
-let services: ProxiedServices;
-
-beforeAll(async () => {
-  service = await TestService.start();
-  services = new ProxiedServices(service);
-});
-
-afterEach(() => services.closeAll());
-afterAll(() => service.stop());
+const lab = useProxiedServices();
 
 const drop = (instance: Proxied, id: unknown): Test =>
   instance.send('post', `/admin/queue/${String(id)}/drop`, { reason: 'nobody needs it' }, 'admin');
@@ -39,21 +29,21 @@ async function expectDropped(request: Test): Promise<void> {
 }
 
 const isMade = async (body: Body): Promise<boolean> => {
-  const { rowCount } = await withClient(service.database.ownerUrl, (client) =>
-    client.query('SELECT FROM stores WHERE code = $1', [body['code']]),
-  );
+  const { service } = lab();
+  const { rowCount } = await queryDatabase(service, 'SELECT FROM stores WHERE code = $1', [body['code']]);
   return rowCount === 1;
 };
 
 describe('a repeated request whose write an operator dropped', () => {
   it('is answered with the drop, by every instance, and nothing is made', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const [body, key] = [newStoreBody(), randomUUID()];
     const { operation, cure } = await parkWrite(instance, service.database, body, key);
     await drop(instance, operation['id']).expect(200);
     await cure();
     await expectDropped(repeat(instance, body, key));
-    await expectDropped(service.post('/api/stores', body).set('Idempotency-Key', key));
+    await expectDropped(postWithKey(service, body, key));
     expect(await isMade(body)).toBe(false);
     const reused = await repeat(instance, { ...body, name: 'Other' }, key).expect(422);
     expect(reused.body.code).toBe('idempotency_key_reused');
@@ -62,6 +52,7 @@ describe('a repeated request whose write an operator dropped', () => {
   });
 
   it('is answered with the drop while the database is away, and by every instance when it is back', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     await instance.loseDatabase();
     const [body, key] = [newStoreBody(), randomUUID()];
@@ -78,13 +69,14 @@ describe('a repeated request whose write an operator dropped', () => {
       timeoutMs: 20_000,
     });
     await expectDropped(repeat(instance, body, key));
-    await expectDropped(service.post('/api/stores', body).set('Idempotency-Key', key));
+    await expectDropped(postWithKey(service, body, key));
     expect(await isMade(body)).toBe(false);
   });
 });
 
 describe('a parked write that was made meanwhile by a repeated request', () => {
   it('is not dropped, and is recognised when it is requeued', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const [body, key] = [newStoreBody(), randomUUID()];
     const { operation, cure } = await parkWrite(instance, service.database, body, key);
