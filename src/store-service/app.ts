@@ -32,7 +32,7 @@ import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js'
 import type { BreakerControl } from './services/breaker-control.js';
 
 export interface AppDependencies extends StoreRouteDependencies {
-  readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests'>;
+  readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests' | 'metricsAccess'>;
   readonly authenticator: Authenticator;
   readonly operations: Pick<OperationQueries, 'get'>;
   readonly consistency: ConsistencyLedger;
@@ -51,12 +51,14 @@ export interface AppDependencies extends StoreRouteDependencies {
 /** The Express app, from ready-made parts. A request passes from top to bottom; errors go to the handler at the end. */
 export function createApp(dependencies: AppDependencies): Express {
   const { http, authenticator, consistency, readiness, metrics, logger, info } = dependencies;
+  const measurements = metricsEndpoint(metrics, http.metricsAccess);
   const publicEndpoints = [
     ...healthEndpoints(readiness),
-    metricsEndpoint(metrics),
+    ...(measurements.access === 'public' ? [measurements] : []),
     ...descriptionEndpoints((): JsonSchema => document),
   ];
   const protectedEndpoints = [
+    ...(measurements.access === 'public' ? [] : [measurements]),
     ...storeEndpoints(dependencies),
     operationEndpoint(dependencies.operations),
     healthDetailEndpoint(dependencies.health),

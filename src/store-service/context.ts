@@ -18,6 +18,7 @@ import { sampleLastAnswers } from '../shared/middleware/last-answers-metrics.js'
 import { CallerAuthenticator } from '../shared/services/caller-authenticator.js';
 import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
 import type { Breaker } from '../shared/resilience/breaker.js';
+import { sampleJournal } from '../shared/resilience/journal-reporting.js';
 import { createSecurityBreaker, GuardedAuthenticator } from '../shared/services/guarded-authenticator.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
 import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
@@ -39,6 +40,7 @@ import { StoreCommands } from './services/store-commands.js';
 import { StoreQueries } from './services/store-queries.js';
 import { OperationQueries } from './services/operation-queries.js';
 import { DroppedEntries } from './services/write-queue/dropped-entries.js';
+import { DroppedWrites } from './services/write-queue/dropped-writes.js';
 import { QueueControl } from './services/write-queue/queue-control.js';
 import { openWriteQueue } from './write-queue-parts.js';
 import { createVaultService, probeTable, readSigningKey, startDatabaseLogins } from './vault-parts.js';
@@ -163,6 +165,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     },
     releasers,
   );
+  metrics.beforeRender(sampleJournal(durable.journal, metrics, systemTimerClock));
 
   const operatorLog = new DurableOperatorLog({
     database,
@@ -187,25 +190,25 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     fingerprints: new Signer(signingKey, 'request fingerprints'),
     breaker: new CircuitBreakerMiddleware({ answers, metrics }),
     consistency,
-    readiness: () => readinessOf(database.status(), vault, isDraining),
+    readiness: () => readinessOf(database.status(), vault, breakers.outlook(), isDraining),
     health: () =>
       detailedHealth({
         database: database.status(),
         cache: answers.stats(),
         vault,
         breakers: breakers.list(),
+        outlooks: breakers.outlook(),
         queue: { stats: () => durable.journal.stats(), drain: durable.drainer.state.name },
         isDraining,
       }),
     breakers: new BreakerControl(breakers, operatorLog),
     queue: new QueueControl({
       ...durable,
-      database,
+      dropped: new DroppedWrites({ ...durable, database, runner, clock: systemClock, logger }),
       log: operatorLog,
       copies: new DroppedEntries(config.journal.folder),
       cursorSigner,
       clock: systemClock,
-      logger,
     }),
     actions: new OperatorActionQueries(database, cursorSigner),
     metrics,

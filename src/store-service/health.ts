@@ -3,17 +3,22 @@ import { unlistedFollowers } from '../shared/database/unlisted-followers.js';
 import type { LastAnswersStats } from '../shared/middleware/last-answers.js';
 import type { DrainState } from '../shared/resilience/journal/drain-options.js';
 import type { JournalStats } from '../shared/resilience/journal/journal-options.js';
-import type { BreakerView } from '../shared/resilience/breaker-registry.js';
+import type { BreakerOutlook, BreakerView } from '../shared/resilience/breaker-registry.js';
 import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
 
+/** Breakers in front of deciding who calls, a kind of credential each. */
+const securityBreaker = /^security(-|$)/;
+
 /**
  * Whether requests should be sent here. Without any node of the database the process still answers from memory; only if
- * Vault is away as well it is of no use: new callers cannot be told apart, and nothing can be encrypted.
+ * Vault is away as well it is of no use: new callers cannot be told apart, and nothing can be encrypted. Nor is it while
+ * its breakers let it decide of no caller who that is. Anybody may ask, so names of breakers are all that is told.
  */
 export function readinessOf(
   { cluster, nodes }: DatabaseStatus,
   vault: Pick<VaultService, 'isAnswering'>,
+  outlooks: readonly BreakerOutlook[],
   isDraining: boolean,
 ): Readiness {
   const primary = cluster.kind === 'healthy' ? 'up' : 'down';
@@ -23,10 +28,16 @@ export function readinessOf(
     databaseReplica: replica,
     vault: vault.isAnswering ? 'up' : 'down',
   };
-  if (isDraining) return { status: 'draining', checks };
-  if (primary === 'up' && vault.isAnswering) return { status: 'ok', checks };
+  const unwell = outlooks.filter(({ state }) => state !== 'closed');
+  const breakers = unwell.length > 0 && Object.fromEntries(unwell.map(({ name, state }) => [name, state]));
+  const facts = { checks, ...(breakers && { breakers }) };
+  if (isDraining) return { status: 'draining', ...facts };
+  const guards = outlooks.filter(({ name }) => securityBreaker.test(name));
+  const isLockedOut = guards.length > 0 && guards.every(({ isRefusing }) => isRefusing);
   const hasAny = primary === 'up' || replica === 'up' || vault.isAnswering;
-  return { status: hasAny ? 'degraded' : 'unavailable', checks };
+  if (isLockedOut || !hasAny) return { status: 'unavailable', ...facts };
+  const isWhole = primary === 'up' && vault.isAnswering && !breakers;
+  return { status: isWhole ? 'ok' : 'degraded', ...facts };
 }
 
 export interface HealthParts {
@@ -34,6 +45,7 @@ export interface HealthParts {
   readonly cache: LastAnswersStats;
   readonly vault: VaultService;
   readonly breakers: readonly BreakerView[];
+  readonly outlooks: readonly BreakerOutlook[];
   readonly queue: { readonly stats: () => Promise<JournalStats>; readonly drain: DrainState['name'] };
   readonly isDraining: boolean;
 }
@@ -41,14 +53,10 @@ export interface HealthParts {
 /** Everything an operator wants to know of the process and of what it depends on. */
 export async function detailedHealth(parts: HealthParts): Promise<HealthDetail> {
   const { database, cache, vault, breakers, isDraining } = parts;
-  const { status, checks } = readinessOf(database, vault, isDraining);
+  const { status, checks } = readinessOf(database, vault, parts.outlooks, isDraining);
   const [vaultHealth, queue] = await Promise.all([vault.health(), queueHealth(parts.queue)]);
   const followers = unlistedFollowers(database);
-  const isWhole =
-    vaultHealth.status === 'up' &&
-    queue.accepting &&
-    (queue.parked ?? 0) === 0 &&
-    breakers.every(({ state }) => state === 'closed');
+  const isWhole = vaultHealth.status === 'up' && queue.accepting && (queue.parked ?? 0) === 0;
   return {
     status: status === 'ok' && !isWhole ? 'degraded' : status,
     checks,

@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import supertest, { type Test } from 'supertest';
@@ -7,7 +7,7 @@ import { loadConfig } from '../../shared/config/config.js';
 import { type Context, createContext } from '../../store-service/context.js';
 import { TcpProxy } from './tcp-proxy.js';
 import { recordingLogger } from './test-app.js';
-import { type Caller, type Environment, testEnvironment, type TestService, tokenOf } from './test-service.js';
+import { type Caller, type Environment, testEnvironment, TestService, tokenOf } from './test-service.js';
 
 /** Instances of the service on the database of a test service, each with a proxy in front of both nodes. */
 export class ProxiedServices {
@@ -48,6 +48,23 @@ export class ProxiedServices {
   async closeAll(): Promise<void> {
     await Promise.all(this.#running.splice(0).map((instance) => instance.close()));
   }
+}
+
+/** A test service for a whole file, and what is started beside it for each test. To be called once, outside of any test. */
+export function useProxiedServices(): () => { service: TestService; services: ProxiedServices } {
+  let service: TestService | undefined;
+  let services: ProxiedServices | undefined;
+  beforeAll(async () => {
+    service = await TestService.start();
+    services = new ProxiedServices(service);
+  });
+  afterEach(() => services?.closeAll());
+  afterAll(() => service?.stop());
+  return () => {
+    if (!service || !services)
+      throw new Error('The service is started before the first test, and not earlier');
+    return { service, services };
+  };
 }
 
 /** One instance, and the connections between it and the database. */

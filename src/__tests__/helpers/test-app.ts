@@ -102,6 +102,7 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
       trustProxyHops: 0,
       rateLimit: { requests: 1_000, windowMs: 60_000 },
       maxConcurrentRequests: 100,
+      metricsAccess: 'public',
       ...http,
     },
     authenticator,

@@ -81,6 +81,7 @@ describe('the configuration', () => {
         trustProxyHops: 0,
         rateLimit: { requests: 60_000, windowMs: 60_000 },
         maxConcurrentRequests: 1_000,
+        metricsAccess: 'public',
         shutdownGraceMs: 4_000,
       },
       database: {

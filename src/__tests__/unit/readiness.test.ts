@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DatabaseStatus } from '../../shared/database/connection-manager.js';
+import type { BreakerOutlook } from '../../shared/resilience/breaker-registry.js';
+import type { Readiness } from '../../store-service/routes/health.js';
 import { readinessOf } from '../../store-service/health.js';
 
 const primary = { kind: 'healthy' };
@@ -9,6 +11,57 @@ function database(cluster: object, ...roles: string[]): DatabaseStatus {
   const nodes = roles.map((kind, index) => ({ name: `node-${index}`, state: { kind } }));
   return { cluster, nodes } as unknown as DatabaseStatus;
 }
+
+const closed: BreakerOutlook = { name: 'vault-decrypt', state: 'closed', isRefusing: false };
+
+function withBreakers(...breakers: BreakerOutlook[]): Readiness {
+  return readinessOf(database(primary, 'primary', 'replica'), { isAnswering: true }, breakers, false);
+}
+
+describe('readiness with all dependencies up', () => {
+  it('says nothing of breakers that are closed', () => {
+    expect(withBreakers(closed)).toEqual({ status: 'ok', checks: expect.anything() });
+  });
+
+  it.each(['database-primary', 'database-replica', 'vault-reads', 'vault-security', 'security'])(
+    'is degraded, and names %s, when that is half-open',
+    (name) => {
+      const { status, breakers } = withBreakers(closed, { name, state: 'half-open', isRefusing: false });
+      expect({ status, breakers }).toEqual({ status: 'degraded', breakers: { [name]: 'half-open' } });
+    },
+  );
+
+  it.each(['open', 'isolated'] as const)('is degraded while breakers of the database are %s', (state) => {
+    const outlooks = ['database-primary', 'database-replica'].map((name) => ({
+      name,
+      state,
+      isRefusing: true,
+    }));
+    expect(withBreakers(...outlooks)).toMatchObject({
+      status: 'degraded',
+      breakers: { 'database-primary': state, 'database-replica': state },
+    });
+  });
+
+  it.each(['open', 'isolated'] as const)(
+    'is unavailable when nobody can be let in: security is %s',
+    (state) => {
+      const { status, breakers } = withBreakers({ name: 'security', state, isRefusing: true });
+      expect({ status, breakers }).toEqual({ status: 'unavailable', breakers: { security: state } });
+    },
+  );
+
+  it('is degraded as soon as the open breaker would make a trial: without requests there would never be one', () => {
+    expect(withBreakers({ name: 'security', state: 'open', isRefusing: false }).status).toBe('degraded');
+  });
+
+  it('is degraded while callers of another kind can still be let in', () => {
+    const keys = { name: 'security', state: 'isolated', isRefusing: true } as const;
+    const tokens = { name: 'security-oidc', state: 'closed', isRefusing: false } as const;
+    expect(withBreakers(keys, tokens).status).toBe('degraded');
+    expect(withBreakers(keys, { ...tokens, state: 'open', isRefusing: true }).status).toBe('unavailable');
+  });
+});
 
 describe('readiness', () => {
   it.each([
@@ -20,7 +73,7 @@ describe('readiness', () => {
     ['no node answers, and reads come from memory', database(nobody, 'down', 'down'), true, 'degraded'],
     ['no node answers, and nobody new can be let in', database(nobody, 'down', 'down'), false, 'unavailable'],
   ])('when %s', (_when, status, isAnswering, expected) => {
-    expect(readinessOf(status, { isAnswering }, false).status).toBe(expected);
-    expect(readinessOf(status, { isAnswering }, true).status).toBe('draining');
+    expect(readinessOf(status, { isAnswering }, [], false).status).toBe(expected);
+    expect(readinessOf(status, { isAnswering }, [], true).status).toBe('draining');
   });
 });

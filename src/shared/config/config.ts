@@ -34,6 +34,8 @@ export interface HttpConfig {
   readonly trustProxyHops: number;
   readonly rateLimit: { readonly requests: number; readonly windowMs: number };
   readonly maxConcurrentRequests: number;
+  /** Who may read the measurements: everybody who reaches the port, or callers with that role. */
+  readonly metricsAccess: 'public' | 'viewer';
   readonly shutdownGraceMs: number;
 }
 
@@ -133,6 +135,7 @@ function toConfig(env: Environment): Config {
       trustProxyHops: env.TRUST_PROXY_HOPS,
       rateLimit: { requests: env.RATE_LIMIT_REQUESTS, windowMs: env.RATE_LIMIT_WINDOW_MS },
       maxConcurrentRequests: env.MAX_CONCURRENT_REQUESTS,
+      metricsAccess: env.METRICS_ACCESS,
       shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
     },
     database: {

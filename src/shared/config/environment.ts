@@ -169,6 +169,12 @@ export const environmentSchema = Joi.object<Environment>({
   MAX_CONCURRENT_REQUESTS: count
     .default(1_000)
     .description('Requests in work at once; beyond it the answer is 503 `overloaded`'),
+  METRICS_ACCESS: Joi.string()
+    .valid('public', 'viewer')
+    .default('public')
+    .description(
+      'Who may read `/metrics`: `public` needs no credential, for a port that only the internal network reaches; `viewer` does',
+    ),
   SHUTDOWN_GRACE_MS: milliseconds
     .max(60_000)
     .default(4_000)
@@ -213,5 +219,6 @@ export interface Environment extends VaultEnvironment {
   RATE_LIMIT_REQUESTS: number;
   RATE_LIMIT_WINDOW_MS: number;
   MAX_CONCURRENT_REQUESTS: number;
+  METRICS_ACCESS: 'public' | 'viewer';
   SHUTDOWN_GRACE_MS: number;
 }

@@ -12,7 +12,7 @@ export class PrometheusMetrics implements Metrics {
   readonly #registry = new Registry();
   readonly #instruments: ReadonlyMap<string, Instrument>;
 
-  readonly #samplers: (() => void)[] = [];
+  readonly #samplers: (() => void | Promise<void>)[] = [];
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
@@ -25,14 +25,17 @@ export class PrometheusMetrics implements Metrics {
     return this.#registry.contentType;
   }
 
-  /** Has `sample` measure, each time before all is rendered, what changes too often to be measured at every change. */
-  beforeRender(sample: () => void): void {
+  /**
+   * Has `sample` measure, each time before all is rendered, what changes too often to be measured at every change.
+   * Whoever asks waits for it, so it must come to an end by itself, and not reject.
+   */
+  beforeRender(sample: () => void | Promise<void>): void {
     this.#samplers.push(sample);
   }
 
   /** Everything measured so far, in Prometheus' text format. */
-  render(): Promise<string> {
-    for (const sample of this.#samplers) sample();
+  async render(): Promise<string> {
+    await Promise.all(this.#samplers.map(async (sample) => sample()));
     return this.#registry.metrics();
   }
 

@@ -8,6 +8,7 @@ import {
   type Principal,
   type Role,
 } from '../services/authenticator.js';
+import { singleHeader } from './single-header.js';
 
 const principals = new WeakMap<Request, Principal>();
 
@@ -24,7 +25,7 @@ const retryAfterMs = 2_000;
  */
 export function authentication(authenticator: Authenticator, timeoutMs = decisionTimeoutMs): RequestHandler {
   return async (req, _res, next) => {
-    const header = req.get('Authorization');
+    const header = singleHeader(req, 'Authorization');
     if (header === undefined) throw new UnauthenticatedError('The request carries no credential');
     const token = bearerPattern.exec(header)?.[1];
     if (token === undefined)

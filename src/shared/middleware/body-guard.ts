@@ -3,6 +3,7 @@ import express, { type Request, type RequestHandler, type Response } from 'expre
 import { MalformedInputError } from '../errors/app-error.js';
 import { HttpError } from './http-error.js';
 import { parseJsonObject } from './json-guard.js';
+import { singleHeader } from './single-header.js';
 
 export const maxBodyBytes = 64 * 1024;
 
@@ -48,7 +49,7 @@ function hasBody(req: Request): boolean {
 function assertMediaType(req: Request): void {
   const encoding = req.get('Content-Encoding')?.toLowerCase() ?? 'identity';
   if (encoding !== 'identity') throw unsupportedMediaType('The body must not be compressed');
-  const mediaType = parseMediaType(req.get('Content-Type') ?? '');
+  const mediaType = parseMediaType(singleHeader(req, 'Content-Type') ?? '');
   if (mediaType?.essence !== 'application/json') {
     throw unsupportedMediaType('The body must be JSON: send Content-Type: application/json');
   }

@@ -12,6 +12,7 @@ import {
 } from './answer.js';
 import { acceptedAgeMs } from './cache-control.js';
 import type { LastAnswers, StoredAnswer } from './last-answers.js';
+import { applyWait } from './prefer.js';
 import { routeOf } from './request-metrics.js';
 
 /** A question, and how its answer is had. */
@@ -94,9 +95,7 @@ export class CircuitBreakerMiddleware {
   ): RequestHandler {
     return async (req, res) => {
       const preferences = preferencesOf(req);
-      const { waitMs } = preferences;
-      if (waitMs !== undefined) res.set('Preference-Applied', `wait=${waitMs / 1000}`);
-      const answer = await perform(req, preferences);
+      const answer = await applyWait(res, preferences.waitMs, () => perform(req, preferences));
       // who has written must not read an older answer from the same memory
       const refreshes = answer.kind === 'done' ? (answer.refreshes ?? []) : [];
       for (const refresh of refreshes) this.#answers.remember(refresh, toStoredAnswer(refresh));

@@ -3,6 +3,7 @@ import type { Consistency, ConsistencyLedger } from '../database/consistency.js'
 import { decodePosition, encodePosition } from '../database/wal-position.js';
 import { principalOf } from './authentication.js';
 import { invalidHeader } from './http-error.js';
+import { singleHeader } from './single-header.js';
 
 /** Carries what a caller has written: given out with the answer to a write, accepted with any later request. */
 export const consistencyTokenHeader = 'X-Consistency-Token';
@@ -15,7 +16,7 @@ const consistencies = new WeakMap<Request, Consistency>();
  */
 export function readYourWrites(ledger: ConsistencyLedger): RequestHandler {
   return (req, res, next) => {
-    const header = req.get(consistencyTokenHeader);
+    const header = singleHeader(req, consistencyTokenHeader);
     const token = header === undefined ? undefined : decodePosition(header);
     if (header !== undefined && !token) {
       throw invalidHeader(

@@ -26,6 +26,6 @@ export function methodNotAllowed(allowed: readonly string[]): HttpError {
 }
 
 /** A request header does not have the form it must have. */
-export function invalidHeader(header: string, detail: string): MalformedInputError {
-  return new MalformedInputError('invalid_header', detail, { details: [{ header, code: 'format', detail }] });
+export function invalidHeader(header: string, detail: string, code = 'format'): MalformedInputError {
+  return new MalformedInputError('invalid_header', detail, { details: [{ header, code, detail }] });
 }

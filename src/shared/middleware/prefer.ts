@@ -1,4 +1,5 @@
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
+import { AppError } from '../errors/app-error.js';
 import { invalidHeader } from './http-error.js';
 import { type Directive, parseDirective, splitOutsideQuotes } from './header-lists.js';
 
@@ -20,6 +21,29 @@ export function preferredWaitMs(req: Request): number | undefined {
     throw invalidHeader('Prefer', 'wait must be a whole number of seconds, such as Prefer: wait=10');
   }
   return Math.min(Number(wait.value) * 1000, maxPreferredWaitMs);
+}
+
+/**
+ * Says in `Preference-Applied` which wait was granted, once it has counted for something (RFC 7240, section 3): with an
+ * answer, and with the refusal of what stayed away for longer. A request that is refused for itself was not waited with.
+ * @param waitMs as `preferredWaitMs` gives it
+ */
+export async function applyWait<T>(
+  res: Response,
+  waitMs: number | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const applied = (): void => {
+    if (waitMs !== undefined) res.set('Preference-Applied', `wait=${waitMs / 1000}`);
+  };
+  try {
+    const result = await work();
+    applied();
+    return result;
+  } catch (error) {
+    if (error instanceof AppError && error.kind === 'dependency_unavailable') applied();
+    throw error;
+  }
 }
 
 function parsePreferences(header: string): Directive[] {

@@ -126,7 +126,8 @@ export const problemCatalogue = {
   dropped_by_operator: {
     kind: 'conflict',
     title: 'Dropped by an operator',
-    remedy: 'The write was not made, and will not be. Ask those who run the service before it is repeated.',
+    remedy:
+      'The write was not made, and will not be, however often it is repeated. Ask those who run the service; if it is still wanted, send it with a new `Idempotency-Key`.',
   },
   operation_not_found: {
     kind: 'not_found',

@@ -21,6 +21,14 @@ export interface Problem {
 
 const retryableKinds: readonly ProblemKind[] = ['rate_limited', 'overloaded', 'dependency_unavailable'];
 
+/**
+ * Longest wait that is announced where a breaker says how long it is. One that has failed for long waits for longer before
+ * it makes a trial, but is invited to one as soon as the dependency is found again: callers must not sleep through that.
+ */
+const maxBreakerWaitMs = 10_000;
+/** Problems whose wait is what a breaker says. */
+const breakerCodes: readonly string[] = ['circuit_open', 'security_unavailable', 'encryption_unavailable'];
+
 /** Answers what no route answered. */
 export const routeNotFound: RequestHandler = (req, _res, next) => {
   next(new NotFoundError('route_not_found', `There is no route ${req.path}`));
@@ -45,7 +53,7 @@ export function problemDetails(logger: Logger): ErrorRequestHandler {
 function sendProblem(res: Response, error: AppError | undefined, instance: string): void {
   const kind = error ? kindOf(error) : 'internal';
   const code = error?.code ?? 'internal';
-  const retryAfterMs = error?.retryAfterMs;
+  const retryAfterMs = error && retryAfterMsOf(error);
   const problem: Problem = {
     type: `/problems/${code}`,
     title: titleOf(code),
@@ -63,6 +71,12 @@ function sendProblem(res: Response, error: AppError | undefined, instance: strin
   if (kind === 'unauthenticated') res.set('WWW-Authenticate', 'Bearer realm="store-platform"');
   if (retryAfterMs !== undefined) res.set('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
   res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+function retryAfterMsOf({ code, retryAfterMs }: AppError): number | undefined {
+  return retryAfterMs !== undefined && breakerCodes.includes(code)
+    ? Math.min(retryAfterMs, maxBreakerWaitMs)
+    : retryAfterMs;
 }
 
 function kindOf(error: AppError): ProblemKind {

@@ -6,6 +6,7 @@ import { MalformedInputError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
 import { problemCatalogue, type ProblemCode, statusOf } from './problem-catalogue.js';
 import type { Problem } from './problem-details.js';
+import { isRepeated } from './single-header.js';
 
 /** What Node's HTTP parser says went wrong; anything else is a request that is not HTTP. */
 const codesOfParser: Readonly<Record<string, ProblemCode>> = {
@@ -44,10 +45,13 @@ export function answerUnreadableRequests(server: Server, logger: Logger): void {
   });
 }
 
-/** RFC 9112, section 3.2: a request of HTTP/1.1 without a Host is malformed. */
+/** RFC 9112, section 3.2: a request of HTTP/1.1 without a Host is malformed, and one with several always. */
 export const hostRequired: RequestHandler = (req, _res, next) => {
   if (req.httpVersion === '1.1' && req.get('Host') === undefined) {
     throw new MalformedInputError('malformed_request', 'The request lacks the header Host');
+  }
+  if (isRepeated(req, 'Host')) {
+    throw new MalformedInputError('malformed_request', 'The request has the header Host more than once');
   }
   next();
 };

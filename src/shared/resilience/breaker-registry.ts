@@ -15,6 +15,14 @@ export interface BreakerView {
   readonly reason?: BreakerReason;
 }
 
+/** Whether a breaker lets calls through. */
+export interface BreakerOutlook {
+  readonly name: string;
+  readonly state: BreakerState['name'];
+  /** Whether it would refuse a call made now; an open one whose trial is due would not. */
+  readonly isRefusing: boolean;
+}
+
 /** What breakers log with; winston's logger is one. */
 export interface BreakerLog {
   info(message: string, fields: Readonly<Record<string, unknown>>): void;
@@ -55,6 +63,15 @@ export class BreakerRegistry {
   list(): BreakerView[] {
     const names = [...this.#breakers.keys()].sort();
     return names.map((name) => this.get(name));
+  }
+
+  /** In the order of their names. */
+  outlook(): BreakerOutlook[] {
+    return this.list().map(({ name, state }) => ({
+      name,
+      state,
+      isRefusing: state !== 'half-open' && !this.#find(name).isAdmitting,
+    }));
   }
 
   /** @throws {NotFoundError} `breaker_not_found` */

@@ -2,11 +2,14 @@ import type { Logger } from '../logging/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { TimerClock } from '../timer-clock.js';
 import type { DrainEvent } from './journal/drain-options.js';
+import { settlesWithin } from './settles-within.js';
 import type { WriteJournal } from './write-journal.js';
 
 type Listener = (event: DrainEvent) => void;
 
 const reportIntervalMs = 5_000;
+/** Longest wait of whoever asks for measurements. */
+const sampleMs = 1_000;
 
 /** Writes what becomes of queued writes to the log; payloads never. */
 export function logDrainEvents(logger: Logger): Listener {
@@ -68,7 +71,28 @@ export function measureDrainEvents(metrics: Metrics): Listener {
 }
 
 /**
- * Measures every few seconds what the journal holds.
+ * A function that measures what the journal holds now. It waits a second at most for a disk that hangs, and asks once for
+ * all who call it meanwhile: the question costs the journal time.
+ */
+export function sampleJournal(
+  journal: Pick<WriteJournal, 'stats'>,
+  metrics: Metrics,
+  clock: TimerClock,
+): () => Promise<void> {
+  let running: Promise<unknown> | undefined;
+  return async () => {
+    // that it cannot be read is logged by the report
+    running ??= measureJournal(journal, metrics)
+      .catch(() => undefined)
+      .finally(() => {
+        running = undefined;
+      });
+    await settlesWithin(running, sampleMs, clock);
+  };
+}
+
+/**
+ * Measures every few seconds what the journal holds, and logs that it cannot be read.
  * @returns ends it
  */
 export function reportJournal(
@@ -81,16 +105,8 @@ export function reportJournal(
   let isStopped = false;
   const report = async (): Promise<void> => {
     try {
-      const stats = await journal.stats();
-      for (const state of ['queued', 'parked', 'unconfirmed', 'settled'] as const) {
-        metrics.gauge('journal_entries', stats[state], { state });
-      }
-      metrics.gauge('journal_held_bytes', stats.bytes);
-      metrics.gauge('journal_file_bytes', stats.fileBytes);
-      metrics.gauge('journal_oldest_age_seconds', stats.oldestAgeMs / 1_000);
-      metrics.gauge('journal_accepting', stats.fullBy || stats.failure ? 0 : 1);
+      await measureJournal(journal, metrics);
     } catch (error) {
-      metrics.gauge('journal_accepting', 0);
       if (!isStopped) logger.error('The write journal cannot be read', { error });
     }
     if (!isStopped) cancel = clock.after(reportIntervalMs, () => void report());
@@ -100,6 +116,23 @@ export function reportJournal(
     isStopped = true;
     cancel();
   };
+}
+
+/** @throws what the journal throws that cannot be read */
+async function measureJournal(journal: Pick<WriteJournal, 'stats'>, metrics: Metrics): Promise<void> {
+  try {
+    const stats = await journal.stats();
+    for (const state of ['queued', 'parked', 'unconfirmed', 'settled'] as const) {
+      metrics.gauge('journal_entries', stats[state], { state });
+    }
+    metrics.gauge('journal_held_bytes', stats.bytes);
+    metrics.gauge('journal_file_bytes', stats.fileBytes);
+    metrics.gauge('journal_oldest_age_seconds', stats.oldestAgeMs / 1_000);
+    metrics.gauge('journal_accepting', stats.fullBy || stats.failure ? 0 : 1);
+  } catch (error) {
+    metrics.gauge('journal_accepting', 0);
+    throw error;
+  }
 }
 
 function unreachable(event: never): never {

@@ -46,7 +46,7 @@ export function parseBody<T>(schema: Joi.Schema<T>, body: unknown): T {
   const result = schema.validate(body, options);
   if (result.error) {
     throw new ValidationError(
-      result.error.details.map((item) => ({
+      faultsOf(result.error).map((item) => ({
         pointer: toPointer(item.path),
         ...toCodeAndDetail(item, 'body'),
       })),
@@ -62,7 +62,7 @@ export function parseBody<T>(schema: Joi.Schema<T>, body: unknown): T {
 export function parseQuery<T>(schema: Joi.Schema<T>, query: Readonly<Record<string, unknown>>): T {
   const result = schema.validate(query, options);
   if (result.error) {
-    const details = result.error.details.map((item) => ({
+    const details = faultsOf(result.error).map((item) => ({
       parameter: String(item.path[0] ?? ''),
       ...toCodeAndDetail(item, 'query'),
     }));
@@ -71,6 +71,13 @@ export function parseQuery<T>(schema: Joi.Schema<T>, query: Readonly<Record<stri
     });
   }
   return result.value;
+}
+
+/** Joi says of an empty text both that it is none of the values allowed and that it is empty: that is one fault. */
+function faultsOf({ details }: Joi.ValidationError): Joi.ValidationErrorItem[] {
+  const isListed = (path: string): boolean =>
+    details.some((item) => item.type === 'any.only' && item.path.join('.') === path);
+  return details.filter(({ type, path }) => type !== 'string.empty' || !isListed(path.join('.')));
 }
 
 function toCodeAndDetail(

@@ -21,8 +21,8 @@ export type OperationFate =
   | { readonly status: 'QUEUED' }
   | { readonly status: 'SUCCEEDED'; readonly finishedAt: Date; readonly result: OperationResult }
   | { readonly status: 'FAILED'; readonly finishedAt: Date; readonly error: ErrorSnapshot }
-  /** It failed again and again for no reason that concerns the caller: an operator has to look. */
-  | { readonly status: 'PARKED'; readonly finishedAt: Date; readonly reason: string };
+  /** It failed again and again for no reason that concerns the caller. That is no end: an operator has to look. */
+  | { readonly status: 'PARKED'; readonly parkedAt: Date; readonly reason: string };
 
 export interface OperationResult {
   /** The store that was written: of a creation that was asked for twice with one idempotency key, the first one's. */

@@ -61,6 +61,18 @@ export function recordOutcome(tx: Transaction, { principal, key }: IdempotencyKe
   ]);
 }
 
+/** What an earlier request came to under a key; undefined if there was none, or it asked for something else. */
+export async function findOutcome(
+  db: Queryable,
+  { principal, key, fingerprint }: IdempotencyKey,
+): Promise<unknown> {
+  const { rows } = await db.query<RecordedRequest>(
+    'SELECT outcome FROM idempotency_keys WHERE principal = $1 AND key = $2 AND fingerprint = $3',
+    [principal, key, fingerprint],
+  );
+  return rows[0]?.outcome ?? undefined;
+}
+
 /** Forgets at most `limit` records older than `expiredBefore`; returns how many. */
 export async function deleteExpiredKeys(tx: Queryable, expiredBefore: Date, limit: number): Promise<number> {
   const { rowCount } = await tx.query(

@@ -5,10 +5,12 @@ export interface Readiness {
   readonly status: 'ok' | 'degraded' | 'unavailable' | 'draining';
   /** What was looked at, and how it is. */
   readonly checks: Readonly<Record<string, string>>;
+  /** The states of breakers that are not closed, by name; absent when all are. */
+  readonly breakers?: Readonly<Record<string, string>>;
 }
 
 /** What an operator wants to know; nothing in it is secret, and no caller without a credential sees it. */
-export interface HealthDetail extends Readiness {
+export interface HealthDetail extends Pick<Readiness, 'status' | 'checks'> {
   readonly database: object;
   readonly cache: object;
   readonly vault: object;
@@ -54,7 +56,7 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         responses: {
           200: { description: 'Yes; perhaps degraded', content: health },
           503: {
-            description: 'No: draining, or of no use without what it depends on',
+            description: 'No: draining, of no use without what it depends on, or locked by its breakers',
             headers: ['Retry-After'],
             content: health,
           },
@@ -63,10 +65,10 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
       },
       handler: (req, res) => {
         assertNoParameters(req);
-        const { status, checks } = readiness();
+        const { status, checks, breakers } = readiness();
         const isReady = status === 'ok' || status === 'degraded';
         if (!isReady) res.set('Retry-After', String(retryAfterSeconds));
-        res.status(isReady ? 200 : 503).json({ status, checks });
+        res.status(isReady ? 200 : 503).json({ status, checks, breakers });
       },
     },
   ];

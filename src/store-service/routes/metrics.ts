@@ -7,12 +7,15 @@ export interface MetricsPage {
   render(): Promise<string>;
 }
 
-/** The endpoint that Prometheus scrapes; it holds no names of people, stores or callers. */
-export function metricsEndpoint(metrics: MetricsPage): Endpoint {
+/**
+ * The endpoint that Prometheus scrapes. It holds no names of people, stores or callers, but addresses of the database's
+ * nodes: who is on call needs to know which one it is.
+ */
+export function metricsEndpoint(metrics: MetricsPage, access: 'public' | 'viewer'): Endpoint {
   return {
     method: 'get',
     path: '/metrics',
-    access: 'public',
+    access,
     contract: {
       operationId: 'getMetrics',
       tag: 'Health',

@@ -19,6 +19,8 @@ const protectedProblems: readonly ProblemCode[] = [
   'circuit_open',
 ];
 
+const preferenceApplied = 'Preference-Applied';
+
 const responseHeaders: Readonly<Record<string, JsonSchema>> = {
   'X-Request-Id': header('Id of the request, as in the logs'),
   ETag: header('Entity tag of the version, such as `"v3"`'),
@@ -33,7 +35,7 @@ const responseHeaders: Readonly<Record<string, JsonSchema>> = {
   'Cache-Status': header(
     'Why an answer comes from memory: `store-platform; hit; detail=<code of the problem>` (RFC 9211); absent where it is fresh',
   ),
-  'Preference-Applied': header('The wait that `Prefer` had, such as `wait=10`'),
+  [preferenceApplied]: header('The wait that `Prefer` had, such as `wait=10`'),
 };
 
 /** The OpenAPI 3.1 document of these endpoints, made from the very schemas that validate. */
@@ -122,7 +124,11 @@ function buildResponses({ responses }: EndpointContract): JsonSchema {
   );
 }
 
-function buildProblemResponses(access: Endpoint['access'], { problems = [] }: EndpointContract): JsonSchema {
+function buildProblemResponses(
+  access: Endpoint['access'],
+  { responses, problems = [] }: EndpointContract,
+): JsonSchema {
+  const hasPreference = Object.values(responses).some(({ headers }) => headers?.includes(preferenceApplied));
   const codes = [...commonProblems, ...(access === 'public' ? [] : protectedProblems), ...problems];
   const byStatus = Map.groupBy(new Set(codes), (code) => statusOf[problemCatalogue[code].kind]);
   return Object.fromEntries(
@@ -133,6 +139,7 @@ function buildProblemResponses(access: Endpoint['access'], { problems = [] }: En
         headers: headerReferences([
           'X-Request-Id',
           ...(status === 429 || status === 503 ? ['Retry-After'] : []),
+          ...(status === 503 && hasPreference ? [preferenceApplied] : []),
         ]),
         content: {
           'application/problem+json': {

@@ -18,16 +18,26 @@ export function toOperationView(operation: Operation): { readonly id: string } &
 }
 
 function fateOf(operation: Operation): object {
-  if (operation.status === 'QUEUED') return {};
-  const finishedAt = operation.finishedAt.toISOString();
   switch (operation.status) {
+    case 'QUEUED':
+      return {};
     case 'SUCCEEDED':
-      return { finishedAt, result: operation.result };
+      return { finishedAt: operation.finishedAt.toISOString(), result: operation.result };
     case 'FAILED':
-      return { finishedAt, problem: toProblem(operation.error) };
-    case 'PARKED':
-      return { finishedAt, reason: operation.reason };
+      return { finishedAt: operation.finishedAt.toISOString(), problem: toProblem(operation.error) };
+    case 'PARKED': {
+      const parkedAt = operation.parkedAt.toISOString();
+      return { parkedAt, reason: explainParked(parkedAt, operation.reason) };
+    }
   }
+}
+
+/** @param reason a clause that says how often it failed, and with what */
+function explainParked(parkedAt: string, reason: string): string {
+  return (
+    `Put aside at ${parkedAt}. ${reason}. An operator has it tried again, or drops it: ` +
+    'until then it is neither made nor refused'
+  );
 }
 
 /** The problem that the caller would have been answered. */

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
-import { preferredWaitMs } from '../../shared/middleware/prefer.js';
+import { applyWait, preferredWaitMs } from '../../shared/middleware/prefer.js';
 import type { OperationQueries } from '../services/operation-queries.js';
 import { toOperationView } from './operation-view.js';
 import { pathId } from './path-id.js';
@@ -45,12 +45,12 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
       const id = pathId(req, 'an operation');
       assertNoParameters(req);
       const waitMs = preferredWaitMs(req);
-      if (waitMs !== undefined) res.set('Preference-Applied', `wait=${waitMs / 1000}`);
       const hasLeft = new AbortController();
       res.on('close', () => {
         hasLeft.abort();
       });
-      res.json(toOperationView(await operations.get(id, waitMs ?? 0, hasLeft.signal)));
+      const read = () => operations.get(id, waitMs ?? 0, hasLeft.signal);
+      res.json(toOperationView(await applyWait(res, waitMs, read)));
     },
   };
 }

@@ -86,6 +86,7 @@ const writeProblems = [
   'journal_unavailable',
   'journal_full',
   'queued_writes_ahead',
+  'dropped_by_operator',
 ] as const;
 const storeProblems = [
   'malformed_id',

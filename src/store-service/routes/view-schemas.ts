@@ -102,12 +102,13 @@ const operation = Joi.object({
   acceptedAt: timestamp.required(),
   acceptedBy: Joi.string().required(),
   attempts: Joi.number().integer().min(0).required(),
-  finishedAt: timestamp,
+  finishedAt: timestamp.description('When it ended; absent while it is QUEUED or PARKED'),
+  parkedAt: timestamp.description('Since when it is PARKED, which is no end; absent otherwise'),
   result: Joi.object({ storeId: uuid.required(), version: version.required() }).description(
     'What a successful operation came to',
   ),
   problem: Joi.object(problemFields).description('Why a failed operation failed'),
-  reason: Joi.string().description('Why a parked operation was put aside'),
+  reason: Joi.string().description('Why a parked operation was put aside, and what happens next'),
 });
 
 const meta = Joi.object({
@@ -201,6 +202,9 @@ export const viewSchemas = {
   Health: Joi.object({
     status: healthStatus.required(),
     checks: Joi.object().pattern(Joi.string(), Joi.string()),
+    breakers: Joi.object()
+      .pattern(Joi.string(), Joi.string().valid(...breakerStates))
+      .description('Breakers that are not closed, by name; absent when all are'),
   }),
   HealthDetail: Joi.object({
     status: healthStatus.required(),

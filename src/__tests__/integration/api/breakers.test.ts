@@ -110,6 +110,37 @@ describe('an isolated breaker of the replica', () => {
   });
 });
 
+describe('GET /health/ready', () => {
+  const ready = () => service.request('GET', '/health/ready');
+
+  it.each(['database-primary', 'database-replica', 'vault-encrypt'])(
+    'is 200 degraded and names what is isolated, with no address: %s',
+    async (name) => {
+      await isolate(name).expect(200);
+      const { body, text } = await ready().expect(200);
+      expect(body).toMatchObject({ status: 'degraded', breakers: { [name]: 'isolated' } });
+      expect(text).not.toMatch(/\d+\.\d+\.\d+|localhost|:\d/);
+      await restore(name).expect(200);
+      expect((await ready().expect(200)).body).toMatchObject({ breakers: { [name]: 'half-open' } });
+    },
+  );
+
+  it('is 503 when everybody is locked out', async () => {
+    const locked = await TestService.start();
+    try {
+      expect((await locked.request('GET', '/health/ready').expect(200)).body).not.toHaveProperty('breakers');
+      const reason = { reason: 'a key was stolen' };
+      await locked.post('/admin/breakers/security/isolate', reason, 'admin');
+      await locked.get('/api/stores').expect(503);
+      const response = await locked.request('GET', '/health/ready').expect(503);
+      expect(response.body).toMatchObject({ status: 'unavailable', breakers: { security: 'isolated' } });
+      expect(Number(response.get('Retry-After'))).toBeGreaterThan(0);
+    } finally {
+      await locked.stop();
+    }
+  });
+});
+
 describe('what is asked of a breaker', () => {
   it('is 404 for a name that there is none of', async () => {
     const { body } = await isolate('nothing').expect(404);

@@ -4,6 +4,7 @@ import { withClient } from '../../../dev/postgres/admin-client.js';
 import { loadConfig } from '../../../shared/config/config.js';
 import { DependencyUnavailableError } from '../../../shared/errors/app-error.js';
 import { createContext } from '../../../store-service/context.js';
+import { createStore } from '../../helpers/created-store.js';
 import { type Body, newStoreBody } from '../../helpers/store-samples.js';
 import { makeApp, noDatabase, recordingLogger } from '../../helpers/test-app.js';
 import { testEnvironment, TestService, tokenOf } from '../../helpers/test-service.js';
@@ -21,10 +22,7 @@ const canary = 'zqcanary';
 const contact = { name: `Erika ${canary}`, email: `${canary}@example.org`, phone: '+49 30 77881199' };
 const leaks = new RegExp(`${canary}|77881199`, 'i');
 
-async function create(): Promise<{ path: string; store: Body }> {
-  const { body } = await service.post('/api/stores', newStoreBody({ contact })).expect(201);
-  return { path: `/api/stores/${String(body.id)}`, store: body as Body };
-}
+const create = () => createStore(service, newStoreBody({ contact }));
 
 /** Everything that the database holds, as text. */
 async function readDatabase(): Promise<string> {

@@ -83,6 +83,7 @@ describe('bad values are 422, with a pointer and a code', () => {
     ['#/name', 'required', { name: undefined }],
     ['#/format', 'not_allowed', { format: 'KIOSK' }],
     ['#/format', 'not_allowed', { format: 'standard' }],
+    ['#/format', 'not_allowed', { format: '' }],
     ['#/format', 'required', { format: undefined }],
     ['#/region', 'slug', { region: 'EU' }],
     ['#/region', 'slug', { region: 'e' }],

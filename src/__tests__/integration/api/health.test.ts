@@ -121,3 +121,21 @@ describe('GET /metrics', () => {
     for (const name of [store.id, store.code, 'test-operator']) expect(text).not.toContain(String(name));
   });
 });
+
+describe('GET /metrics with METRICS_ACCESS=viewer', () => {
+  it('is for callers with a credential alone, as the OpenAPI document says', async () => {
+    const closed = await TestService.start({ METRICS_ACCESS: 'viewer' });
+    try {
+      const refused = await closed.request('GET', '/metrics').expect(401);
+      expect(refused.text).not.toContain('database_');
+      const { text } = await closed.get('/metrics', 'viewer').expect(200);
+      expect(text).toMatch(/^database_healthy 1$/m);
+      const { body } = await closed.request('GET', '/openapi.json').expect(200);
+      expect(body.paths['/metrics'].get).toMatchObject({ 'x-required-role': 'viewer' });
+      // what orchestrators ask needs none all the same
+      await closed.request('GET', '/health/ready').expect(200);
+    } finally {
+      await closed.stop();
+    }
+  });
+});

@@ -4,8 +4,9 @@ import { withClient } from '../../../dev/postgres/admin-client.js';
 import { systemClock } from '../../../shared/clock.js';
 import { ConnectionManager } from '../../../shared/database/connection-manager.js';
 import { IdempotentRunner } from '../../../store-service/services/idempotent-runner.js';
-import { type Body, newStoreBody } from '../../helpers/store-samples.js';
-import { type Caller, TestService } from '../../helpers/test-service.js';
+import { toolsFor } from '../../helpers/created-store.js';
+import { newStoreBody } from '../../helpers/store-samples.js';
+import { TestService } from '../../helpers/test-service.js';
 
 let service: TestService;
 
@@ -15,18 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-function post(body: object, key: string, caller?: Caller) {
-  return service.post('/api/stores', body, caller).set('Idempotency-Key', key);
-}
-
-async function create(): Promise<{ path: string; store: Body }> {
-  const { body } = await service.post('/api/stores', newStoreBody()).expect(201);
-  return { path: `/api/stores/${String(body.id)}`, store: body as Body };
-}
-
-function sql(text: string, values?: unknown[]) {
-  return withClient(service.database.ownerUrl, (client) => client.query<Body>(text, values));
-}
+const { post, create, sql } = toolsFor(() => service);
 
 async function isRecorded(key: string): Promise<boolean> {
   return (await sql('SELECT FROM idempotency_keys WHERE key = $1', [key])).rowCount === 1;

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { withClient } from '../../../dev/postgres/admin-client.js';
+import { toolsFor } from '../../helpers/created-store.js';
 import { type Body, newStoreBody, uniqueCode } from '../../helpers/store-samples.js';
-import { type Caller, TestService } from '../../helpers/test-service.js';
+import { TestService } from '../../helpers/test-service.js';
 
 let service: TestService;
 
@@ -12,18 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-function post(body: object, key: string, caller?: Caller) {
-  return service.post('/api/stores', body, caller).set('Idempotency-Key', key);
-}
-
-async function create(): Promise<{ path: string; store: Body }> {
-  const { body } = await service.post('/api/stores', newStoreBody()).expect(201);
-  return { path: `/api/stores/${String(body.id)}`, store: body as Body };
-}
-
-function sql(text: string, values?: unknown[]) {
-  return withClient(service.database.ownerUrl, (client) => client.query<Body>(text, values));
-}
+const { post, create, sql } = toolsFor(() => service);
 
 describe('a replay', () => {
   it('of a creation has the status, body and headers of the first answer, however the store is now', async () => {

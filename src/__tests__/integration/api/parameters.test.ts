@@ -104,6 +104,7 @@ describe('parameters of the list', () => {
     const response = await service.get(`/api/stores?${query}`, 'viewer').expect(400);
     expect(response.body.code).toBe('invalid_parameter');
     expect(response.body.errors).toContainEqual(expect.objectContaining({ parameter }));
+    expect(response.body.errors).toHaveLength(1);
   });
 
   it.each(['q=%', 'q=%zz', 'q=%E2%82', 'q=%ff', '%=x'])(

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { type Body, fullStoreBody } from '../../helpers/store-samples.js';
+import { createStore } from '../../helpers/created-store.js';
+import { fullStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
 
 let service: TestService;
@@ -11,11 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-async function create(): Promise<{ path: string; store: Body; unversioned: Body }> {
-  const { body } = await service.post('/api/stores', fullStoreBody()).expect(201);
-  const { version: _version, ...unversioned } = body as Body;
-  return { path: `/api/stores/${String(body.id)}`, store: body as Body, unversioned };
-}
+const create = () => createStore(service, fullStoreBody());
 
 describe('the version of a replacement', () => {
   it('is needed: 428 without If-Match and without one in the body', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../../dev/postgres/admin-client.js';
 import { waitUntil } from '../../../dev/wait-until.js';
-import { poisonStore } from '../../helpers/poison.js';
+import { parkWrite, queueWrite } from '../../helpers/parked-writes.js';
 import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
@@ -23,10 +23,6 @@ afterAll(() => service.stop());
 type Json = Record<string, unknown>;
 
 const contact = { name: 'Canary Person', email: 'canary@example.org', phone: '+4930123456' };
-
-async function queueWrite(instance: Proxied, body: object = newStoreBody()): Promise<Json> {
-  return (await instance.send('post', '/api/stores', body).expect(202)).body as Json;
-}
 
 async function list(instance: Proxied, query = ''): Promise<{ items: Json[]; next?: string; stats: Json }> {
   const { body } = await instance.send('get', `/admin/queue${query}`, undefined, 'admin').expect(200);
@@ -47,18 +43,7 @@ async function actionsOn(target: unknown): Promise<Json[]> {
   return rows;
 }
 
-/** A write that fails again and again, as the queue has it in the end; and how to end what makes it fail. */
-async function parkPoison(instance: Proxied): Promise<{ operation: Json; cure: () => Promise<void> }> {
-  const body = newStoreBody({ contact });
-  const cure = await poisonStore(service.database, String(body['code']));
-  await instance.loseDatabase();
-  const operation = await queueWrite(instance, body);
-  const other = await queueWrite(instance);
-  instance.returnDatabase();
-  await instance.expectEnd(other['id'], { status: 'SUCCEEDED' });
-  await instance.expectEnd(operation['id'], { status: 'PARKED', attempts: 5 });
-  return { operation, cure };
-}
+const parkPoison = (instance: Proxied) => parkWrite(instance, service.database, newStoreBody({ contact }));
 
 describe('the queue', () => {
   it('shows admins what waits, page by page, and how much it holds', async () => {
@@ -87,7 +72,25 @@ describe('the queue', () => {
     const mismatch = `/admin/queue?state=parked&cursor=${String(page.next)}`;
     const { body } = await instance.send('get', mismatch, undefined, 'admin').expect(400);
     expect(body.code).toBe('cursor_mismatch');
-    await instance.send('get', '/admin/queue?state=lost', undefined, 'admin').expect(400);
+    for (const state of ['lost', '']) {
+      const path = `/admin/queue?state=${state}`;
+      const { body: problem } = await instance.send('get', path, undefined, 'admin').expect(400);
+      expect(problem.errors).toEqual([expect.objectContaining({ parameter: 'state', code: 'not_allowed' })]);
+    }
+  });
+
+  it('is measured as it is when that is asked for', async () => {
+    const instance = await services.start();
+    const queued = async (): Promise<string | undefined> => {
+      const { text } = await instance.send('get', '/metrics').expect(200);
+      return /^journal_entries\{state="queued"\} (\d+)$/m.exec(text)?.[1];
+    };
+    await instance.loseDatabase();
+    expect(await queued()).toBe('0');
+    await queueWrite(instance);
+    expect(await queued()).toBe('1');
+    await queueWrite(instance);
+    expect(await queued()).toBe('2');
   });
 
   it('is for admins only', async () => {
@@ -169,9 +172,18 @@ describe('a poison entry', () => {
       expect.objectContaining({
         id: operation['id'],
         attempts: 5,
-        reason: expect.stringContaining('5 times'),
+        reason: expect.stringMatching(/5 times.*P0001/),
       }),
     ]);
+    const { body: parked } = await instance
+      .send('get', `/api/operations/${String(operation['id'])}`)
+      .expect(200);
+    expect(parked).toMatchObject({ status: 'PARKED', attempts: 5, parkedAt: items[0]?.['settledAt'] });
+    expect(parked).not.toHaveProperty('finishedAt');
+    for (const fact of [parked.parkedAt, '5 times', 'P0001', 'An operator', 'again', 'drop']) {
+      expect(parked.reason).toContain(fact);
+    }
+    expect(parked.reason).not.toContain('nobody foresaw');
     const { body: health } = await instance.send('get', '/health', undefined, 'viewer').expect(200);
     expect(health).toMatchObject({ status: 'degraded', queue: { parked: 1, queued: 0, accepting: true } });
 

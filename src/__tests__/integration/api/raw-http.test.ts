@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { waitUntil } from '../../../dev/wait-until.js';
+import { startListening } from '../../helpers/listening-service.js';
 import { exchange, parseAnswer, rawRequest } from '../../helpers/raw-http.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { recordingLogger } from '../../helpers/test-app.js';
 import { TestService, tokenOf } from '../../helpers/test-service.js';
-import { type RunningServer, startServer } from '../../../store-service/server.js';
+import type { RunningServer } from '../../../store-service/server.js';
 
 let service: TestService;
 let server: RunningServer;
@@ -14,9 +15,7 @@ const { logger, lines: logLines } = recordingLogger();
 
 beforeAll(async () => {
   service = await TestService.start();
-  // a journal is of one instance alone
-  const journal = { ...service.config.journal, folder: `${service.config.journal.folder}-raw` };
-  server = await startServer({ ...service.config, journal }, { logger });
+  server = await startListening(service, logger);
 });
 
 afterAll(async () => {

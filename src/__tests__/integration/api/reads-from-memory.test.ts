@@ -332,7 +332,9 @@ describe('writes while no database answers', () => {
       service.put(path, newStoreBody()),
       service.delete(path),
     ]) {
-      expect((await request.expect(400)).body.code).toBe('invalid_parameter');
+      const { body } = await request.expect(400);
+      expect(body.code).toBe('invalid_parameter');
+      expect(body.errors).toHaveLength(1);
     }
   });
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { storeStatuses, type StoreStatus } from '../../../store-service/models/store.js';
+import { createStore } from '../../helpers/created-store.js';
 import { type Body, fullStoreBody, uniqueCode } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
 
@@ -12,11 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-async function create(): Promise<{ path: string; store: Body; unversioned: Body }> {
-  const { body } = await service.post('/api/stores', fullStoreBody()).expect(201);
-  const { version: _version, ...unversioned } = body as Body;
-  return { path: `/api/stores/${String(body.id)}`, store: body as Body, unversioned };
-}
+const create = () => createStore(service, fullStoreBody());
 
 async function createIn(status: StoreStatus): Promise<{ path: string; store: Body }> {
   const { path, store } = await create();

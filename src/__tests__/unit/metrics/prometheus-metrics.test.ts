@@ -28,6 +28,15 @@ describe('PrometheusMetrics', () => {
     expect(await metrics.render()).toContain('database_connection_waiters{node="n:1/d"} 2\n');
   });
 
+  it('waits for gauges that take their time', async () => {
+    const metrics = new PrometheusMetrics();
+    metrics.beforeRender(async () => {
+      await Promise.resolve();
+      metrics.gauge('journal_held_bytes', 7);
+    });
+    expect(await metrics.render()).toContain('journal_held_bytes 7\n');
+  });
+
   it('refuses a measurement that is not defined, or of another kind', () => {
     const metrics = new PrometheusMetrics();
     expect(() => {

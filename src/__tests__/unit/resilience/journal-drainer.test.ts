@@ -400,6 +400,9 @@ describe('a poison entry', () => {
   it.each([
     [{ odd: true }, 'object'],
     [Object.assign(new OverloadedError('Busy'), { kind: 'conflict' }), 'OverloadedError (overloaded)'],
+    [Object.assign(new Error('quotes it'), { code: 'P0001' }), 'Error (P0001)'],
+    [new TypeError('hides it', { cause: { code: 'ECONNRESET' } }), 'TypeError (ECONNRESET)'],
+    [Object.assign(new Error('quotes it'), { code: 'quotes it too' }), 'Error'],
   ])('names what it failed with, and not more: %j', async (thrown, name) => {
     const rejecting = async (): Promise<ApplyResult> => {
       await Promise.resolve();

@@ -1,5 +1,6 @@
 import { closeSync, constants, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePrivate, privateMode } from './private-files.ts';
 
 const fileName = 'journal.mark';
 const digits = 20;
@@ -23,7 +24,9 @@ export class CommitMark {
   readonly #file: number;
 
   constructor(folder: string) {
-    this.#file = openSync(join(folder, fileName), constants.O_RDWR | constants.O_CREAT, 0o600);
+    const path = join(folder, fileName);
+    makePrivate([path]);
+    this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT, privateMode);
   }
 
   write(commits: number): void {

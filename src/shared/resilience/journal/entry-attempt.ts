@@ -1,4 +1,5 @@
 import { AppError } from '../../errors/app-error.js';
+import { codeOf } from '../../errors/error-code.js';
 import type { EventHub } from '../event-hub.js';
 import type { ApplyResult, DrainerOptions, DrainEvent } from './drain-options.js';
 import type { SealedEntry } from './journal-entry.js';
@@ -83,8 +84,13 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** Codes as Postgres and Node write them: no sentence, so nothing of the payload. */
+const codePattern = /^[A-Z0-9_]{3,40}$/;
+
 /** Without the message, which may quote the payload: the reason is stored in the clear. The event has the whole error. */
 function nameOf(error: unknown): string {
   if (error instanceof AppError) return `${error.name} (${error.code})`;
-  return error instanceof Error ? error.name : typeof error;
+  if (!(error instanceof Error)) return typeof error;
+  const code = codeOf(error) ?? codeOf(error.cause);
+  return code !== undefined && codePattern.test(code) ? `${error.name} (${code})` : error.name;
 }

@@ -9,6 +9,7 @@ export interface EntryRow {
   readonly summary: string;
   readonly state: EntryFate['state'];
   readonly sealed: string | null;
+  readonly fingerprint: string | null;
   readonly is_sealed: number;
   readonly is_made: number;
   readonly bytes: number;
@@ -26,7 +27,7 @@ export interface EntryRow {
 export const listedColumns =
   'sequence, id, stream, summary, state, sealed IS NOT NULL AS is_sealed, is_made, bytes, attempts, accepted_ms, settled_ms, result, timeline, lsn, waits_for';
 
-export const sealedColumns = `${listedColumns}, sealed`;
+export const sealedColumns = `${listedColumns}, sealed, fingerprint`;
 
 export function toEntry(row: EntryRow): JournalEntry {
   return {
@@ -43,7 +44,12 @@ export function toEntry(row: EntryRow): JournalEntry {
 }
 
 export function toSealedEntry(row: EntryRow): SealedEntry {
-  return { ...toEntry(row), sealedPayload: row.sealed ?? undefined };
+  const { sealed, fingerprint } = row;
+  return {
+    ...toEntry(row),
+    sealedPayload: sealed ?? undefined,
+    ...(fingerprint !== null && { fingerprint }),
+  };
 }
 
 function toFate(row: EntryRow): EntryFate {

@@ -86,7 +86,11 @@ export type EntryState = EntryFate['state'];
 export type JournalEntry = EntryFacts & EntryFate;
 
 /** An entry with its encrypted payload, which is gone once the entry is refused or final. */
-export type SealedEntry = JournalEntry & { readonly sealedPayload: string | undefined };
+export type SealedEntry = JournalEntry & {
+  readonly sealedPayload: string | undefined;
+  /** Of its claim, where it has one. */
+  readonly fingerprint?: string;
+};
 
 /** A bound that keeps new entries out. */
 export type JournalLimit = 'entries' | 'bytes' | 'age';

@@ -5,6 +5,7 @@ import { CommitMark, readCommitMark, syncFolder } from './commit-mark.ts';
 import { JournalOpenError } from './journal-open-error.ts';
 import type { StoreOptions } from './journal-protocol.js';
 import { applicationId, migrateJournal, schemaVersion } from './journal-schema.ts';
+import { createPrivate, makePrivate } from './private-files.ts';
 
 /** Result codes of SQLite (https://sqlite.org/rescode.html) that say what is wrong; extended ones end in these. */
 const busyCode = 5;
@@ -50,7 +51,10 @@ export function openJournalFile({ folder, limits }: StoreOptions): JournalFile {
   let database: DatabaseSync | undefined;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makePrivate(['', '-wal', '-shm'].map((suffix) => `${path}${suffix}`));
     inspect(folder, path);
+    // SQLite gives its log the mode of the database
+    if (!existsSync(path)) createPrivate(path);
     database = new DatabaseSync(path, { timeout: 0 });
     database.exec(settings);
     migrateJournal(database, verify(database, folder));

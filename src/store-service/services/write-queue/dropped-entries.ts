@@ -44,6 +44,8 @@ export class DroppedEntries {
     const draft = `${path}.draft`;
     const file = await open(draft, 'w', 0o600);
     try {
+      // one that an earlier attempt left may have other rights
+      await file.chmod(0o600);
       await file.writeFile(text);
       await file.sync();
     } finally {

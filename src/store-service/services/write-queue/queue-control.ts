@@ -1,8 +1,5 @@
 import type { Clock } from '../../../shared/clock.js';
-import { latest } from '../../../shared/database/consistency.js';
-import type { Database } from '../../../shared/database/queryable.js';
 import { AppError, ConflictError, NotFoundError } from '../../../shared/errors/app-error.js';
-import type { Logger } from '../../../shared/logging/logger.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
 import type {
   EntryState,
@@ -14,27 +11,25 @@ import { EntryHeldError } from '../../../shared/resilience/journal/refusal-error
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { Signer } from '../../../shared/services/signer.js';
 import type { Page } from '../../models/store-query.js';
-import { findOperation, recordOperation } from '../../repositories/operation-repository.js';
+import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import type { OperatorLog } from '../operator-log.js';
 import type { OperatorRequest } from '../operator-request.js';
 import { PageCursor } from '../page-cursor.js';
-import { isDatabaseAway } from './database-away.js';
 import type { DroppedEntries } from './dropped-entries.js';
+import { droppedError, type DroppedWrites } from './dropped-writes.js';
 import { readSummary } from './entry-summary.js';
 import type { QueuedContent } from './queued-content.js';
-import { finishedOperation } from './queued-write.js';
 import type { WriteQueue } from './write-queue.js';
 
 export interface QueueControlParts {
   readonly journal: Pick<WriteJournal, 'get' | 'list' | 'stats' | 'drop' | 'requeue'>;
   readonly queue: Pick<WriteQueue, 'open'>;
   readonly drainer: Pick<JournalDrainer, 'wake' | 'notice' | 'reconsider' | 'withhold'>;
-  readonly database: Database;
+  readonly dropped: Pick<DroppedWrites, 'isMade' | 'record'>;
   readonly log: OperatorLog;
   readonly copies: Pick<DroppedEntries, 'keep' | 'discard'>;
   readonly cursorSigner: Signer;
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 export const listedStates = ['queued', 'parked', 'applied', 'refused', 'unconfirmed'] as const;
@@ -51,14 +46,6 @@ export interface QueueListing extends Page<JournalEntry, string> {
 
 /** What an entry holds, or why that cannot be shown. */
 export type ReadContent = { readonly content: QueuedContent } | { readonly unreadable: string };
-
-/** How long a drop waits for a primary. */
-const waitMs = 1_000;
-/** Not who or why: whoever may read the operation reads this. */
-const droppedError = new ConflictError(
-  'dropped_by_operator',
-  'An operator dropped this write: it was not made, and will not be',
-);
 
 /** What operators can do with the queue of this process: each change is recorded first, or not made. */
 export class QueueControl {
@@ -107,31 +94,34 @@ export class QueueControl {
   }
 
   /**
-   * Has a queued or parked write never be made. Its operation is FAILED from then on; a copy of the entry is kept. What was
-   * parked with it is queued again: without the store it is refused like any other write to one that is not there.
+   * Has a queued or parked write never be made. Its operation is FAILED from then on, repeated requests with its
+   * idempotency key are answered so, and a copy of the entry is kept. What was parked with it is queued again: without the
+   * store it is refused like any other write to one that is not there.
    * @throws {NotFoundError} `journal_entry_not_found`
    * @throws {ConflictError} `journal_entry_state` if it is neither, or was made already; `journal_entry_busy` if it is
    *   being made at this moment
    * @throws {AppError} if it cannot be recorded, or the copy not be kept: then it stays as it is
    */
   async drop(id: string, request: OperatorRequest): Promise<JournalEntry> {
-    const { drainer, logger } = this.#parts;
+    const { drainer, dropped } = this.#parts;
+    let key: IdempotencyKey | undefined;
     await drainer.withhold(id, async () => {
       const entry = await this.#getIn(['queued', 'parked'], id);
       // records of what operators did are not theirs to remove
       if (readSummary(entry).kind === 'operator.action') throw stateError(entry, 'a record of an operator');
-      await this.#assertNotMade(entry);
+      key = await this.#keyOf(entry);
+      // an attempt whose answer was lost may have been committed
+      if (await dropped.isMade({ entry, key })) {
+        throw stateError(entry, `${entry.state}, but was carried out before`);
+      }
       await this.#dropEntry(entry, request);
       return entry;
     });
     // what waited for it is queued again
     drainer.notice();
-    const dropped = await this.get(id);
-    await this.#recordOperation(dropped).catch((cause: unknown) => {
-      if (!isDatabaseAway(cause))
-        logger.error('A dropped write is known to this instance only', { error: cause });
-    });
-    return dropped;
+    const entry = await this.get(id);
+    await dropped.record({ entry, key });
+    return entry;
   }
 
   /**
@@ -171,22 +161,12 @@ export class QueueControl {
     return entry;
   }
 
-  /** An attempt whose answer was lost may have been committed; while the database is away, nobody can tell. */
-  async #assertNotMade(entry: JournalEntry): Promise<void> {
-    const { database } = this.#parts;
-    const made = await database
-      .read((db) => findOperation(db, entry.id), { consistency: latest, waitMs })
-      .catch((error: unknown) => {
-        if (!isDatabaseAway(error)) throw error;
-        return undefined;
-      });
-    if (made) throw stateError(entry, `${entry.state}, but was carried out before`);
-  }
-
-  #recordOperation(entry: JournalEntry): Promise<void> {
-    const { database, clock } = this.#parts;
-    const operation = finishedOperation(entry, clock.now(), { error: droppedError.toSnapshot() });
-    return recordOperation(database, operation, { waitMs });
+  /** The idempotency key that the caller gave; undefined where the entry cannot be read, too. */
+  async #keyOf(entry: SealedEntry): Promise<IdempotencyKey | undefined> {
+    const read = await this.read(entry);
+    return 'content' in read && read.content.type === 'store-write'
+      ? read.content.queued.idempotencyKey
+      : undefined;
   }
 }
 

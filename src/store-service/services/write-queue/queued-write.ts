@@ -122,6 +122,6 @@ function fateOf(entry: JournalEntry): OperationFate {
     case 'refused':
       return { status: 'FAILED', finishedAt: entry.settledAt, error: entry.error };
     case 'parked':
-      return { status: 'PARKED', finishedAt: entry.settledAt, reason: entry.reason };
+      return { status: 'PARKED', parkedAt: entry.settledAt, reason: entry.reason };
   }
 }

@@ -5,6 +5,7 @@ import type {
   JournalEntry,
   SealedEntry,
 } from '../../../shared/resilience/journal/journal-entry.js';
+import { ReplayedError } from '../../../shared/errors/app-error.js';
 import { ClaimTakenError, EntryHeldError } from '../../../shared/resilience/journal/refusal-error.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { TimerClock } from '../../../shared/timer-clock.js';
@@ -14,9 +15,10 @@ import type { IdempotencyKey } from '../../repositories/idempotency-repository.j
 import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { AcknowledgedVersions } from './acknowledged-versions.js';
 import type { CommitKeeper } from './commit-keeper.js';
+import { droppedCode } from './dropped-writes.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
-import { claimKeyOf, foundingNameOf, type QueuedWrite, toOperation } from './queued-write.js';
+import { claimKeyOf, claimOf, foundingNameOf, type QueuedWrite, toOperation } from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
 import { StoreCreationPendingError } from './store-creation-pending-error.js';
 
@@ -96,12 +98,14 @@ export class WriteQueue {
    * What a new write has to wait for: older ones to its store, older creations with its code, or those to the store of an
    * earlier request with the same key.
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
+   * @throws {ReplayedError} if the write of that request was dropped, which the database may not know yet
    */
   async findAhead(write: StoreWrite, key: IdempotencyKey | undefined): Promise<Turn | undefined> {
     const { journal } = this.#parts;
     if (journal.isEmpty) return undefined;
     if (key) {
       const claimant = await journal.findClaimant(claimKeyOf(key));
+      if (claimant) assertNotDropped(claimant, key);
       if (claimant?.state === 'queued') {
         const content = await this.open(claimant);
         const claimed = content.type === 'store-write' ? content.queued.idempotencyKey : undefined;
@@ -244,6 +248,12 @@ function toStoreOperation(entry: JournalEntry): Operation {
   const operation = toOperation(entry);
   if (!operation) throw new Error(`${entry.id} is no write to a store`);
   return operation;
+}
+
+function assertNotDropped(claimant: SealedEntry, key: IdempotencyKey): void {
+  if (claimant.state !== 'refused' || claimant.error.code !== droppedCode) return;
+  if (claimant.fingerprint !== claimOf(key).fingerprint) throw new IdempotencyKeyReusedError();
+  throw new ReplayedError(claimant.error);
 }
 
 function isEnd({ type }: DrainEvent): boolean {

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import type { Test } from 'supertest';
+import { waitUntil } from '../../../dev/wait-until.js';
+import { postWithKey, queryDatabase } from '../../helpers/created-store.js';
+import { parkWrite, queueWrite } from '../../helpers/parked-writes.js';
+import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
+import { type Body, newStoreBody } from '../../helpers/store-samples.js';
+
+const lab = useProxiedServices();
+
+const drop = (instance: Proxied, id: unknown): Test =>
+  instance.send('post', `/admin/queue/${String(id)}/drop`, { reason: 'nobody needs it' }, 'admin');
+
+/** While the drain tries whether the database is back, the entry that it tries is in work. */
+async function dropQueued(instance: Proxied, id: unknown): Promise<void> {
+  await waitUntil('a moment without an attempt', async () => (await drop(instance, id)).status === 200, {
+    timeoutMs: 20_000,
+  });
+}
+
+const repeat = (instance: Pick<Proxied, 'send'>, body: object, key: string): Test =>
+  instance.send('post', '/api/stores', body).set('Idempotency-Key', key);
+
+async function expectDropped(request: Test): Promise<void> {
+  const response = await request.expect(409);
+  expect(response.body).toMatchObject({ code: 'dropped_by_operator', status: 409, retryable: false });
+  expect(response.get('Idempotent-Replayed')).toBe('true');
+}
+
+const isMade = async (body: Body): Promise<boolean> => {
+  const { service } = lab();
+  const { rowCount } = await queryDatabase(service, 'SELECT FROM stores WHERE code = $1', [body['code']]);
+  return rowCount === 1;
+};
+
+describe('a repeated request whose write an operator dropped', () => {
+  it('is answered with the drop, by every instance, and nothing is made', async () => {
+    const { service, services } = lab();
+    const instance = await services.start();
+    const [body, key] = [newStoreBody(), randomUUID()];
+    const { operation, cure } = await parkWrite(instance, service.database, body, key);
+    await drop(instance, operation['id']).expect(200);
+    await cure();
+    await expectDropped(repeat(instance, body, key));
+    await expectDropped(postWithKey(service, body, key));
+    expect(await isMade(body)).toBe(false);
+    const reused = await repeat(instance, { ...body, name: 'Other' }, key).expect(422);
+    expect(reused.body.code).toBe('idempotency_key_reused');
+    // who still wants it asks anew
+    await repeat(instance, body, randomUUID()).expect(201);
+  });
+
+  it('is answered with the drop while the database is away, and by every instance when it is back', async () => {
+    const { service, services } = lab();
+    const instance = await services.start();
+    await instance.loseDatabase();
+    const [body, key] = [newStoreBody(), randomUUID()];
+    const operation = await queueWrite(instance, body, key);
+    await queueWrite(instance);
+    await dropQueued(instance, operation['id']);
+    await expectDropped(repeat(instance, body, key));
+    const reused = await repeat(instance, { ...body, name: 'Other' }, key).expect(422);
+    expect(reused.body.code).toBe('idempotency_key_reused');
+
+    instance.returnDatabase();
+    const path = `/api/operations/${String(operation['id'])}`;
+    await waitUntil('the record of the drop', async () => (await service.get(path)).status === 200, {
+      timeoutMs: 20_000,
+    });
+    await expectDropped(repeat(instance, body, key));
+    await expectDropped(postWithKey(service, body, key));
+    expect(await isMade(body)).toBe(false);
+  });
+});
+
+describe('a parked write that was made meanwhile by a repeated request', () => {
+  it('is not dropped, and is recognised when it is requeued', async () => {
+    const { service, services } = lab();
+    const instance = await services.start();
+    const [body, key] = [newStoreBody(), randomUUID()];
+    const { operation, cure } = await parkWrite(instance, service.database, body, key);
+    await cure();
+    const { body: store } = await repeat(instance, body, key).expect(201);
+    const refused = await drop(instance, operation['id']).expect(409);
+    expect(refused.body).toMatchObject({ code: 'journal_entry_state', metadata: { state: 'parked' } });
+    const requeue = `/admin/queue/${String(operation['id'])}/requeue`;
+    await instance.send('post', requeue, { reason: 'it was made' }, 'admin').expect(200);
+    const result = { storeId: store.id as unknown, version: 1 };
+    await instance.expectEnd(operation['id'], { status: 'SUCCEEDED', result });
+  });
+});
