@@ -184,7 +184,11 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
         cache: answers.stats(),
         vault,
         breakers: breakers.list(),
-        queue: { stats: () => durable.journal.stats(), drain: durable.drainer.state.name },
+        queue: {
+          stats: () => durable.journal.stats(),
+          drain: durable.drainer.state.name,
+          stall: durable.drainer.stall,
+        },
         isDraining,
       }),
     breakers: new BreakerControl(breakers, operatorLog),

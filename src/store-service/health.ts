@@ -1,10 +1,11 @@
 import type { DatabaseStatus } from '../shared/database/connection-manager.js';
 import type { LastAnswersStats } from '../shared/middleware/last-answers.js';
-import type { DrainState } from '../shared/resilience/journal/drain-options.js';
+import type { DrainState, Stall } from '../shared/resilience/journal/drain-options.js';
 import type { JournalStats } from '../shared/resilience/journal/journal-options.js';
 import type { BreakerView } from '../shared/resilience/breaker-registry.js';
 import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
+import { toStallView } from './routes/queue-view.js';
 
 /**
  * Whether requests should be sent here. Without any node of the database the process still answers from memory; only if
@@ -33,7 +34,11 @@ export interface HealthParts {
   readonly cache: LastAnswersStats;
   readonly vault: VaultService;
   readonly breakers: readonly BreakerView[];
-  readonly queue: { readonly stats: () => Promise<JournalStats>; readonly drain: DrainState['name'] };
+  readonly queue: {
+    readonly stats: () => Promise<JournalStats>;
+    readonly drain: DrainState['name'];
+    readonly stall: Stall | undefined;
+  };
   readonly isDraining: boolean;
 }
 
@@ -46,6 +51,7 @@ export async function detailedHealth(parts: HealthParts): Promise<HealthDetail> 
     vaultHealth.status === 'up' &&
     queue.accepting &&
     (queue.parked ?? 0) === 0 &&
+    !queue.stalled &&
     breakers.every(({ state }) => state === 'closed');
   return {
     status: status === 'ok' && !isWhole ? 'degraded' : status,
@@ -72,14 +78,26 @@ interface QueueHealth extends Partial<
 > {
   readonly drain: DrainState['name'];
   readonly accepting: boolean;
+  /** Why entries fail again and again and are kept, and since when (ISO 8601). */
+  readonly stalled?: { readonly reason: string; readonly since: string };
 }
 
-async function queueHealth({ stats, drain }: HealthParts['queue']): Promise<QueueHealth> {
+async function queueHealth({ stats, drain, stall }: HealthParts['queue']): Promise<QueueHealth> {
+  const stalled = stall && { stalled: toStallView(stall) };
   try {
     const { queued, parked, unconfirmed, oldestAgeMs, bytes, fullBy, failure } = await stats();
-    return { queued, parked, unconfirmed, oldestAgeMs, bytes, drain, accepting: !fullBy && !failure };
+    return {
+      queued,
+      parked,
+      unconfirmed,
+      oldestAgeMs,
+      bytes,
+      drain,
+      accepting: !fullBy && !failure,
+      ...stalled,
+    };
   } catch {
     // that the disk fails is logged by whoever measures it
-    return { drain, accepting: false };
+    return { drain, accepting: false, ...stalled };
   }
 }

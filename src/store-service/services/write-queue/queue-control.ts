@@ -4,6 +4,7 @@ import type { Database, Transaction } from '../../../shared/database/queryable.j
 import { AppError, ConflictError, NotFoundError } from '../../../shared/errors/app-error.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
+import type { Stall } from '../../../shared/resilience/journal/drain-options.js';
 import type {
   EntryState,
   JournalEntry,
@@ -27,7 +28,7 @@ import type { WriteQueue } from './write-queue.js';
 export interface QueueControlParts {
   readonly journal: Pick<WriteJournal, 'get' | 'list' | 'stats' | 'drop' | 'requeue'>;
   readonly queue: Pick<WriteQueue, 'open'>;
-  readonly drainer: Pick<JournalDrainer, 'wake' | 'withhold'>;
+  readonly drainer: Pick<JournalDrainer, 'wake' | 'withhold' | 'stall'>;
   readonly database: Database;
   readonly log: OperatorLog;
   readonly copies: Pick<DroppedEntries, 'keep' | 'discard'>;
@@ -46,6 +47,7 @@ export interface QueueRequest {
 
 export interface QueueListing extends Page<JournalEntry, string> {
   readonly stats: JournalStats;
+  readonly stall: Stall | undefined;
 }
 
 /** What an entry holds, or why that cannot be shown. */
@@ -75,7 +77,7 @@ export class QueueControl {
    * @throws {DependencyUnavailableError} `journal_unavailable`
    */
   async list({ state, limit, cursor }: QueueRequest): Promise<QueueListing> {
-    const { journal } = this.#parts;
+    const { journal, drainer } = this.#parts;
     const scope = { list: 'queue', state: state ?? null };
     const after = cursor === undefined ? undefined : this.#cursors.decode(cursor, scope);
     const [page, stats] = await Promise.all([
@@ -85,6 +87,7 @@ export class QueueControl {
     return {
       items: page.items,
       stats,
+      stall: drainer.stall,
       ...(page.next !== undefined && { next: this.#cursors.encode(page.next, scope) }),
     };
   }

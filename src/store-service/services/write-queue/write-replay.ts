@@ -96,7 +96,7 @@ export class WriteReplay {
     const known = await this.#parts.database.transaction((tx) => findOperation(tx, entry.id), options);
     if (!known) return undefined;
     return known.status === 'SUCCEEDED'
-      ? this.#applied(known.result, commit)
+      ? { ...this.#applied(known.result, commit), wasKnown: true }
       : { kind: 'refused', error: known.error };
   }
 
@@ -112,6 +112,7 @@ export class WriteReplay {
     signal: AbortSignal,
   ): Promise<ApplyResult> {
     const commit = new CommitWitness();
+    let wasKnown = false;
     const outcome = await this.#parts.commands.carryOutUnseen(write, {
       principal,
       requestId,
@@ -122,10 +123,11 @@ export class WriteReplay {
       signal,
       enter,
       record: (tx, made, isKnown) => {
+        wasKnown = isKnown;
         this.#record(tx, entry, made, isKnown);
       },
     });
-    return this.#applied(outcome, commit);
+    return { ...this.#applied(outcome, commit), wasKnown };
   }
 
   /** It was done already: nothing is left to check. */
@@ -140,7 +142,7 @@ export class WriteReplay {
     return this.#applied(null, commit);
   }
 
-  #applied(outcome: unknown, commit: CommitWitness): ApplyResult {
+  #applied(outcome: unknown, commit: CommitWitness): Extract<ApplyResult, { kind: 'applied' }> {
     const position = this.#unsafePosition(commit.position);
     return { kind: 'applied', outcome, ...(position && { position }) };
   }
