@@ -140,4 +140,32 @@ describe('an unavailable dependency', () => {
     expect(bench.calls).toEqual(['a', 'a']);
     await expect(bench.journal.get('a')).resolves.toMatchObject({ state: 'applied' });
   });
+
+  it('that only one stream meets keeps the others waiting for a moment: its turn is after theirs', async () => {
+    let times = 2;
+    const bench = await workshop.bench(
+      [
+        ['a', 's1'],
+        ['b', 's2'],
+        ['c', 's3'],
+      ],
+      ({ id }) => (id === 'a' && times-- > 0 ? Promise.reject(away()) : Promise.resolve(done)),
+      { concurrency: 1 },
+    );
+    for (const calls of [
+      ['a'],
+      // alone in the queue, it stops the drain once more
+      ['a', 'b', 'c', 'a'],
+    ]) {
+      const unavailable = bench.event('unavailable');
+      if (bench.calls.length === 0) bench.drainer.wake();
+      else bench.clock.advance(200);
+      await unavailable;
+      expect(bench.calls).toEqual(calls);
+    }
+    const emptied = bench.event('emptied');
+    bench.clock.advance(200);
+    await emptied;
+    expect(bench.calls).toEqual(['a', 'b', 'c', 'a', 'a']);
+  });
 });
