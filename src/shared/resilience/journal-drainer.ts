@@ -1,10 +1,10 @@
-import { ConflictError } from '../errors/app-error.js';
 import { AsyncResource } from 'node:async_hooks';
 import { EventHub } from './event-hub.js';
 import { DrainBackoff } from './journal/drain-backoff.js';
 import type { DrainerOptions, DrainEvent, DrainState, Stall } from './journal/drain-options.js';
 import { DrainPace } from './journal/drain-pace.js';
 import { EntryAttempt } from './journal/entry-attempt.js';
+import { EntryHolds } from './journal/entry-holds.js';
 import { InterruptibleWait } from './journal/interruptible-wait.js';
 import type { SealedEntry } from './journal/journal-entry.js';
 import { StreamSchedule } from './journal/stream-schedule.js';
@@ -16,8 +16,6 @@ const defaultBackoff = { baseMs: 200, maxMs: 30_000 };
 const pageSize = 64;
 /** What an aborted `apply` gets to come to its end. */
 const abortGraceMs = 500;
-/** About as long as an attempt takes that waits for a database that is away. */
-const busyRetryMs = 2_000;
 
 interface Stop {
   readonly error: unknown;
@@ -50,9 +48,7 @@ export class JournalDrainer {
   /** Runs outside of the request that woke the drain, or its id would stand in log lines about the writes of others. */
   readonly #detached = AsyncResource.bind((work: () => Promise<void>) => work());
   readonly #schedule: StreamSchedule;
-  readonly #inFlight = new Set<SealedEntry>();
-  /** What is being taken out of the queue; resolves when that is decided. */
-  readonly #withheld = new Map<string, Promise<void>>();
+  readonly #holds = new EntryHolds();
   #run: Promise<void> | undefined;
   #isWoken = false;
   #hasNews = false;
@@ -83,7 +79,7 @@ export class JournalDrainer {
 
   get state(): DrainState {
     if (this.#isClosed) return { name: 'closed' };
-    if (this.#run) return { name: 'draining', inFlight: this.#inFlight.size };
+    if (this.#run) return { name: 'draining', inFlight: this.#holds.inFlight.size };
     if (this.#isPaused) return { name: 'paused' };
     const { failures, waitingMs } = this.#backoff;
     return waitingMs === undefined
@@ -133,20 +129,16 @@ export class JournalDrainer {
    * @throws {ConflictError} `journal_entry_busy` if it is being applied: what comes of that cannot be stopped any more
    */
   async withhold(id: string, remove: () => Promise<SealedEntry>): Promise<void> {
-    const isInFlight = [...this.#inFlight].some((entry) => entry.id === id);
-    if (isInFlight || this.#withheld.has(id)) throw busyError(id);
-    const decided = Promise.withResolvers<undefined>();
-    this.#withheld.set(id, decided.promise);
-    try {
-      const entry = await remove();
-      this.#attempt.faults.forget(entry);
-      this.events.publish({ type: 'dropped', entry });
-    } finally {
-      this.#withheld.delete(id);
-      // also when it failed: nobody knows what is in the journal then
-      this.reconsider();
-      decided.resolve(undefined);
-    }
+    await this.#holds.withhold(id, async () => {
+      try {
+        const entry = await remove();
+        this.#attempt.faults.forget(entry);
+        this.events.publish({ type: 'dropped', entry });
+      } finally {
+        // also when it failed: nobody knows what is in the journal then
+        this.reconsider();
+      }
+    });
   }
 
   /**
@@ -161,7 +153,7 @@ export class JournalDrainer {
     this.#abort.abort();
     if (await this.#endsWithin(abortGraceMs)) return;
     this.#isAbandoned = true;
-    for (const entry of this.#inFlight) this.events.publish({ type: 'abandoned', entry });
+    for (const entry of this.#holds.inFlight) this.events.publish({ type: 'abandoned', entry });
   }
 
   #start(): void {
@@ -227,12 +219,12 @@ export class JournalDrainer {
   async #isDone(entry: SealedEntry, epoch: number): Promise<boolean> {
     await this.#waitUnless(this.#pace.takeMs());
     if (this.#mustStop()) return false;
-    const withheld = this.#withheld.get(entry.id);
-    if (withheld) await withheld;
+    const decision = this.#holds.decisionOn(entry);
+    if (decision) await decision;
     if (epoch !== this.#schedule.epoch) return false;
-    this.#inFlight.add(entry);
-    const result = await this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned);
-    this.#inFlight.delete(entry);
+    const result = await this.#holds.apply(entry, () =>
+      this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned),
+    );
     switch (result.kind) {
       case 'unavailable':
         this.#schedule.putLast(entry.stream);
@@ -295,10 +287,4 @@ export class JournalDrainer {
   #mustStop(): boolean {
     return this.#stop !== undefined || this.#isHalted();
   }
-}
-
-function busyError(id: string): ConflictError {
-  return new ConflictError('journal_entry_busy', `The journal's entry ${id} is being carried out just now`, {
-    retryAfterMs: busyRetryMs,
-  });
 }
