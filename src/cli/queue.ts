@@ -27,6 +27,7 @@ interface QueueStats {
   readonly oldestAgeMs: number;
   readonly fullBy?: string;
   readonly failure?: { readonly reason: string };
+  readonly stalled?: { readonly reason: string; readonly since: string };
 }
 
 interface QueuePage {
@@ -131,7 +132,8 @@ function summaryOf({ queued, parked, unconfirmed, settled, oldestAgeMs, ...stats
     stats.failure?.reason ?? (stats.fullBy === undefined ? undefined : `full by ${stats.fullBy}`);
   return (
     `${queued} queued${oldest}, ${parked} parked, ${unconfirmed} unconfirmed, ${settled} settled` +
-    (trouble === undefined ? '' : `; nothing more is taken: ${trouble}`)
+    (trouble === undefined ? '' : `; nothing more is taken: ${trouble}`) +
+    (stats.stalled ? `; writes fail since ${stats.stalled.since}, and are kept: ${stats.stalled.reason}` : '')
   );
 }
 

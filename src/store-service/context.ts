@@ -198,7 +198,11 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
         vault,
         breakers: breakers.list(),
         outlooks: breakers.outlook(),
-        queue: { stats: () => durable.journal.stats(), drain: durable.drainer.state.name },
+        queue: {
+          stats: () => durable.journal.stats(),
+          drain: durable.drainer.state.name,
+          stall: durable.drainer.stall,
+        },
         isDraining,
       }),
     breakers: new BreakerControl(breakers, operatorLog),

@@ -1,11 +1,12 @@
 import type { DatabaseStatus } from '../shared/database/connection-manager.js';
 import { unlistedFollowers } from '../shared/database/unlisted-followers.js';
 import type { LastAnswersStats } from '../shared/middleware/last-answers.js';
-import type { DrainState } from '../shared/resilience/journal/drain-options.js';
+import type { DrainState, Stall } from '../shared/resilience/journal/drain-options.js';
 import type { JournalStats } from '../shared/resilience/journal/journal-options.js';
 import type { BreakerOutlook, BreakerView } from '../shared/resilience/breaker-registry.js';
 import type { VaultService } from '../shared/services/vault-service.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
+import { toStallView } from './routes/queue-view.js';
 
 /** Breakers in front of deciding who calls, a kind of credential each. */
 const securityBreaker = /^security(-|$)/;
@@ -46,7 +47,11 @@ export interface HealthParts {
   readonly vault: VaultService;
   readonly breakers: readonly BreakerView[];
   readonly outlooks: readonly BreakerOutlook[];
-  readonly queue: { readonly stats: () => Promise<JournalStats>; readonly drain: DrainState['name'] };
+  readonly queue: {
+    readonly stats: () => Promise<JournalStats>;
+    readonly drain: DrainState['name'];
+    readonly stall: Stall | undefined;
+  };
   readonly isDraining: boolean;
 }
 
@@ -56,7 +61,8 @@ export async function detailedHealth(parts: HealthParts): Promise<HealthDetail> 
   const { status, checks } = readinessOf(database, vault, parts.outlooks, isDraining);
   const [vaultHealth, queue] = await Promise.all([vault.health(), queueHealth(parts.queue)]);
   const followers = unlistedFollowers(database);
-  const isWhole = vaultHealth.status === 'up' && queue.accepting && (queue.parked ?? 0) === 0;
+  const isWhole =
+    vaultHealth.status === 'up' && queue.accepting && (queue.parked ?? 0) === 0 && !queue.stalled;
   return {
     status: status === 'ok' && !isWhole ? 'degraded' : status,
     checks,
@@ -83,14 +89,26 @@ interface QueueHealth extends Partial<
 > {
   readonly drain: DrainState['name'];
   readonly accepting: boolean;
+  /** Why entries fail again and again and are kept, and since when (ISO 8601). */
+  readonly stalled?: { readonly reason: string; readonly since: string };
 }
 
-async function queueHealth({ stats, drain }: HealthParts['queue']): Promise<QueueHealth> {
+async function queueHealth({ stats, drain, stall }: HealthParts['queue']): Promise<QueueHealth> {
+  const stalled = stall && { stalled: toStallView(stall) };
   try {
     const { queued, parked, unconfirmed, oldestAgeMs, bytes, fullBy, failure } = await stats();
-    return { queued, parked, unconfirmed, oldestAgeMs, bytes, drain, accepting: !fullBy && !failure };
+    return {
+      queued,
+      parked,
+      unconfirmed,
+      oldestAgeMs,
+      bytes,
+      drain,
+      accepting: !fullBy && !failure,
+      ...stalled,
+    };
   } catch {
     // that the disk fails is logged by whoever measures it
-    return { drain, accepting: false };
+    return { drain, accepting: false, ...stalled };
   }
 }

@@ -1,18 +1,24 @@
 import { ConfigError, loadConfig } from '../shared/config/config.js';
+import { killIfKept } from './kill-if-kept.js';
 import { startServer } from './server.js';
 
 /** The process: configuration, server, signals. */
 async function main(): Promise<void> {
   const server = await startServer(loadConfig(process.env));
   const stop = (): void => {
-    server.close().then(
-      () => {
-        process.exitCode = 0;
-      },
-      (error: unknown) => {
-        fail(error);
-      },
-    );
+    server
+      .close()
+      .then(
+        () => {
+          process.exitCode = 0;
+        },
+        (error: unknown) => {
+          fail(error);
+        },
+      )
+      .finally(() => {
+        killIfKept();
+      });
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);

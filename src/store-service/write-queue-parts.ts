@@ -16,6 +16,7 @@ import { systemTimerClock } from '../shared/timer-clock.js';
 import type { StoreCommands } from './services/store-commands.js';
 import { AcknowledgedVersions } from './services/write-queue/acknowledged-versions.js';
 import { CommitKeeper } from './services/write-queue/commit-keeper.js';
+import { readSummary } from './services/write-queue/entry-summary.js';
 import { DurableWrites } from './services/write-queue/durable-writes.js';
 import { type Authority, WriteReplay } from './services/write-queue/write-replay.js';
 import { WriteQueue } from './services/write-queue/write-queue.js';
@@ -106,6 +107,7 @@ export async function openWriteQueue(
     apply: (entry, payload, signal) => replay.apply(entry, payload, signal),
     clock,
     concurrency: config.drainConcurrency,
+    kindOf: (entry) => readSummary(entry).kind,
   });
   releasers.add('The drain of the write journal', () => drainer.close(drainGraceMs));
   drainer.events.subscribe((event) => {

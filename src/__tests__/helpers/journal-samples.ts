@@ -82,6 +82,10 @@ export function firstOf<Entry>(entries: readonly Entry[]): Entry {
   return first;
 }
 
+export function idsOf(entries: readonly { readonly id: string }[]): string[] {
+  return entries.map(({ id }) => id);
+}
+
 /** Folders and journals of a test file, all gone after `cleanUp`. */
 export class JournalWorkshop {
   readonly #folders: string[] = [];
@@ -95,6 +99,13 @@ export class JournalWorkshop {
 
   async openInline(options: WriteJournalOptions): Promise<WriteJournal> {
     return this.#keep(await WriteJournal.open(options, InlineEngine.start));
+  }
+
+  /** A journal that has accepted these, in their order. */
+  async openWith(...entries: [id: string, stream?: string][]): Promise<WriteJournal> {
+    const journal = await this.openInline(journalOptions(await this.folder()));
+    for (const [id, stream] of entries) await journal.append(sampleEntry(id, stream));
+    return journal;
   }
 
   async openThreaded(options: WriteJournalOptions): Promise<WriteJournal> {

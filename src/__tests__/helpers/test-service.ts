@@ -120,6 +120,11 @@ export class TestService {
     return this.vault.keep({ ...callers[caller], role });
   }
 
+  /** The same holds; `changeRole` gives the key back. */
+  revokeKey(caller: Caller): Promise<void> {
+    return this.vault.revoke(callers[caller]);
+  }
+
   get(path: string, caller: Caller = 'operator'): Test {
     return this.request('GET', path, caller);
   }

@@ -52,6 +52,12 @@ export class TestVault {
     await this.#write(['secret/data/api-keys', caller.id], { data: recordOf(caller) });
   }
 
+  /** Takes all its keys from a caller. */
+  async revoke(caller: TestCaller): Promise<void> {
+    const data = { ...recordOf(caller), keys: [] };
+    await this.#write(['secret/data/api-keys', caller.id], { data });
+  }
+
   async close(): Promise<void> {
     this.#client.close();
     await this.server.close();

@@ -218,6 +218,8 @@ describe('queue requeue', () => {
       code: 1,
       stderr: expect.stringContaining('journal_entry_state'),
     });
+    // that another is made shows whose fault it is
+    await queueWrite(instance);
     instance.returnDatabase();
     await instance.expectEnd(id, { status: 'PARKED' });
     expect((await cli(['list', '--state', 'parked'], env)).stdout).toContain('Failed 5 times');

@@ -80,9 +80,15 @@ export async function commit(
   };
 }
 
-/** Whether an error is an answer of the server to the statement, rather than the end of the connection. */
+/**
+ * Whether an error is an answer of the server to the statement, rather than the end of the connection; what it answers
+ * with one of these cuts the connection on our side.
+ */
 function hasAnswer(error: unknown): boolean {
-  return error instanceof DatabaseUnavailableError && error.errorClass === 'read_only';
+  return (
+    error instanceof DatabaseUnavailableError &&
+    (error.errorClass === 'read_only' || error.errorClass === 'session_ended')
+  );
 }
 
 function positionIn([row]: readonly Readonly<Record<string, unknown>>[]): WalPosition | undefined {

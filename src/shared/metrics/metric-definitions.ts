@@ -80,6 +80,11 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
   journal_file_bytes: { kind: 'gauge', help: 'Size of the journal on its disk', labels: [] },
   journal_oldest_age_seconds: { kind: 'gauge', help: 'Age of the oldest queued write', labels: [] },
   journal_accepting: { kind: 'gauge', help: '1 unless the journal is full or fails', labels: [] },
+  journal_stalled: {
+    kind: 'gauge',
+    help: '1 while queued writes fail again and again, and nothing says that it is their own fault',
+    labels: [],
+  },
   journal_drain_events_total: {
     kind: 'counter',
     help: 'What became of queued writes, and of the drain itself',

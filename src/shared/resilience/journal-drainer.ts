@@ -1,12 +1,13 @@
-import { ConflictError } from '../errors/app-error.js';
 import { AsyncResource } from 'node:async_hooks';
 import { EventHub } from './event-hub.js';
 import { DrainBackoff } from './journal/drain-backoff.js';
-import type { DrainerOptions, DrainEvent, DrainState } from './journal/drain-options.js';
+import type { DrainerOptions, DrainEvent, DrainState, Stall } from './journal/drain-options.js';
 import { DrainPace } from './journal/drain-pace.js';
 import { EntryAttempt } from './journal/entry-attempt.js';
+import { EntryHolds } from './journal/entry-holds.js';
 import { InterruptibleWait } from './journal/interruptible-wait.js';
 import type { SealedEntry } from './journal/journal-entry.js';
+import { StreamSchedule } from './journal/stream-schedule.js';
 import { settlesWithin } from './settles-within.js';
 
 const defaultConcurrency = 8;
@@ -15,8 +16,6 @@ const defaultBackoff = { baseMs: 200, maxMs: 30_000 };
 const pageSize = 64;
 /** What an aborted `apply` gets to come to its end. */
 const abortGraceMs = 500;
-/** About as long as an attempt takes that waits for a database that is away. */
-const busyRetryMs = 2_000;
 
 interface Stop {
   readonly error: unknown;
@@ -29,11 +28,14 @@ interface Stop {
  * Unavailable dependencies stop the whole drain: it tries again after a wait that doubles, with full jitter, or when it
  * is woken, and then with a single entry first, so that a recovery is not met by everything at once.
  *
- * An entry that fails otherwise is tried again, its stream waiting, and parked in the end. The stream then goes on: as
- * every write is checked again when it is applied, a later one that builds on the parked one is refused by that check
- * with its own problem, and one that does not need it is not held up until somebody looks (design/resilience.md:
- * "a poison entry is parked with its status readable, the others proceed"). A requeued entry is likewise checked against
- * what has happened since. Only what founds its stream takes the rest of it along: nothing of that can be right without it.
+ * An entry that fails otherwise is tried again after waits that double, its stream waiting and the others going on. It is
+ * parked once it is at fault: see `FaultFinder`. While nothing says so it stays queued, and where nothing but failures
+ * comes of it the whole drain waits: what all have in common can be mended, and then nobody has to requeue anything. After
+ * an entry was parked its stream goes on: as every write is checked again when it is applied, a later one that builds on
+ * the parked one is refused by that check with its own problem, and one that does not need it is not held up until
+ * somebody looks (design/resilience.md: "a poison entry is parked with its status readable, the others proceed"). A requeued
+ * entry is likewise checked against what has happened since. Only what founds its stream takes the rest of it along:
+ * nothing of that can be right without it.
  */
 export class JournalDrainer {
   readonly events = new EventHub<DrainEvent>();
@@ -46,16 +48,9 @@ export class JournalDrainer {
   readonly #abort = new AbortController();
   /** Runs outside of the request that woke the drain, or its id would stand in log lines about the writes of others. */
   readonly #detached = AsyncResource.bind((work: () => Promise<void>) => work());
-  readonly #busy = new Map<string, Promise<void>>();
-  readonly #inFlight = new Set<SealedEntry>();
-  /** What is being taken out of the queue; resolves when that is decided. */
-  readonly #withheld = new Map<string, Promise<void>>();
-  #ready = new Map<string, SealedEntry[]>();
-  /** Streams whose entries stopped the drain: others are tried before them, for it may be theirs alone. */
-  readonly #suspects = new Set<string>();
+  readonly #schedule: StreamSchedule;
+  readonly #holds = new EntryHolds();
   #run: Promise<void> | undefined;
-  /** Goes up when entries were put back to their places or taken out, which what was fetched before does not know. */
-  #epoch = 0;
   #isWoken = false;
   #hasNews = false;
   #knock = Promise.withResolvers<undefined>();
@@ -73,15 +68,23 @@ export class JournalDrainer {
     this.#pace = new DrainPace(options.maxPerSecond ?? Infinity, options.clock);
     this.#waits = new InterruptibleWait(options.clock);
     this.#attempt = new EntryAttempt(options, this.events);
+    this.#schedule = new StreamSchedule(options.journal, clock, () => {
+      this.#knock.resolve(undefined);
+    });
     this.events.subscribe(({ type }) => {
       // it may have taken others along that were fetched before
       if (type === 'parked') this.reconsider();
     });
   }
 
+  /** Why entries are kept that fail again and again; undefined while that is not so. */
+  get stall(): Stall | undefined {
+    return this.#attempt.faults.stall;
+  }
+
   get state(): DrainState {
     if (this.#isClosed) return { name: 'closed' };
-    if (this.#run) return { name: 'draining', inFlight: this.#inFlight.size };
+    if (this.#run) return { name: 'draining', inFlight: this.#holds.inFlight.size };
     if (this.#isPaused) return { name: 'paused' };
     const { failures, waitingMs } = this.#backoff;
     return waitingMs === undefined
@@ -91,7 +94,7 @@ export class JournalDrainer {
 
   /** A dependency may be back: tries at once, whatever wait it cuts short. */
   wake(): void {
-    this.#suspects.clear();
+    this.#schedule.forgive();
     this.#retry();
   }
 
@@ -109,15 +112,14 @@ export class JournalDrainer {
 
   /** Entries were put back to their places in the queue, or taken out: what was fetched and not begun is fetched anew. */
   reconsider(): void {
-    this.#epoch += 1;
-    this.#ready = new Map();
+    this.#schedule.reconsider();
   }
 
   /** Takes nothing more. Resolves when what was under way has ended. */
   async pause(): Promise<void> {
     this.#isPaused = true;
     this.#backoff.cancel();
-    this.#waits.interrupt();
+    this.#interrupt();
     await this.#run;
   }
 
@@ -132,19 +134,16 @@ export class JournalDrainer {
    * @throws {ConflictError} `journal_entry_busy` if it is being applied: what comes of that cannot be stopped any more
    */
   async withhold(id: string, remove: () => Promise<SealedEntry>): Promise<void> {
-    const isInFlight = [...this.#inFlight].some((entry) => entry.id === id);
-    if (isInFlight || this.#withheld.has(id)) throw busyError(id);
-    const decided = Promise.withResolvers<undefined>();
-    this.#withheld.set(id, decided.promise);
-    try {
-      const entry = await remove();
-      this.events.publish({ type: 'dropped', entry });
-    } finally {
-      this.#withheld.delete(id);
-      // also when it failed: nobody knows what is in the journal then
-      this.reconsider();
-      decided.resolve(undefined);
-    }
+    await this.#holds.withhold(id, async () => {
+      try {
+        const entry = await remove();
+        this.#attempt.faults.forget(entry);
+        this.events.publish({ type: 'dropped', entry });
+      } finally {
+        // also when it failed: nobody knows what is in the journal then
+        this.reconsider();
+      }
+    });
   }
 
   /**
@@ -154,12 +153,12 @@ export class JournalDrainer {
   async close(graceMs = 5_000): Promise<void> {
     this.#isClosed = true;
     this.#backoff.cancel();
-    this.#waits.interrupt();
+    this.#interrupt();
     if (await this.#endsWithin(graceMs)) return;
     this.#abort.abort();
     if (await this.#endsWithin(abortGraceMs)) return;
     this.#isAbandoned = true;
-    for (const entry of this.#inFlight) this.events.publish({ type: 'abandoned', entry });
+    for (const entry of this.#holds.inFlight) this.events.publish({ type: 'abandoned', entry });
   }
 
   #start(): void {
@@ -186,66 +185,38 @@ export class JournalDrainer {
   /** Until nothing is queued, or something says to stop. @returns what did */
   async #drainOnce(): Promise<Stop | undefined> {
     this.#stop = undefined;
+    const schedule = this.#schedule;
     while (!this.#mustStop()) {
       this.#knock = Promise.withResolvers();
       const hasFetched = await this.#fetch();
-      this.#startStreams();
-      if (this.#busy.size === 0) break;
-      if (!hasFetched || this.#busy.size >= this.#places()) {
-        await Promise.race([...this.#busy.values(), this.#knock.promise]);
+      while (schedule.hasFetched && this.#hasPlace() && !this.#mustStop()) {
+        schedule.begin((entries) => this.#drainStream(entries));
       }
+      if (schedule.busy === 0 && !schedule.isWaiting) break;
+      if (!hasFetched || !this.#hasPlace()) await Promise.race([...schedule.underWay, this.#knock.promise]);
     }
-    await Promise.all(this.#busy.values());
-    this.#ready = new Map();
+    await Promise.all(schedule.underWay);
+    schedule.dropFetched();
     if (!this.#mustStop()) this.events.publish({ type: 'emptied' });
     return this.#stop;
   }
 
   /** @returns whether there was anything */
   async #fetch(): Promise<boolean> {
-    if (this.#ready.size > 0 || this.#busy.size >= this.#places()) return false;
+    if (this.#schedule.hasFetched || !this.#hasPlace()) return false;
     try {
-      const entries = await this.#next();
-      for (const entry of entries) {
-        const queue = this.#ready.get(entry.stream) ?? [];
-        queue.push(entry);
-        this.#ready.set(entry.stream, queue);
-      }
-      return entries.length > 0;
+      return await this.#schedule.fetch(this.#isProbing() ? 1 : pageSize);
     } catch (error) {
       this.#halt(error);
       return false;
     }
   }
 
-  async #next(): Promise<readonly SealedEntry[]> {
-    for (;;) {
-      const epoch = this.#epoch;
-      const limit = this.#isProbing() ? 1 : pageSize;
-      const entries = await this.#options.journal.next(limit, [...this.#busy.keys(), ...this.#suspects]);
-      if (epoch !== this.#epoch) continue;
-      if (entries.length > 0 || this.#suspects.size === 0 || this.#busy.size > 0) return entries;
-      // nothing but them is left
-      this.#suspects.clear();
-    }
-  }
-
-  #startStreams(): void {
-    for (const [stream, entries] of this.#ready) {
-      if (this.#mustStop() || this.#busy.size >= this.#places()) return;
-      this.#ready.delete(stream);
-      this.#busy.set(
-        stream,
-        this.#drainStream(entries).finally(() => this.#busy.delete(stream)),
-      );
-    }
-  }
-
+  /** Ends early with an entry that stays queued: what comes after it waits. */
   async #drainStream(entries: readonly SealedEntry[]): Promise<void> {
-    const epoch = this.#epoch;
+    const { epoch } = this.#schedule;
     for (const entry of entries) {
-      while (!(await this.#isDone(entry, epoch))) if (this.#mustStop() || epoch !== this.#epoch) return;
-      if (epoch !== this.#epoch) return;
+      if (!(await this.#isDone(entry, epoch)) || epoch !== this.#schedule.epoch) return;
     }
   }
 
@@ -253,19 +224,21 @@ export class JournalDrainer {
   async #isDone(entry: SealedEntry, epoch: number): Promise<boolean> {
     await this.#waitUnless(this.#pace.takeMs());
     if (this.#mustStop()) return false;
-    const withheld = this.#withheld.get(entry.id);
-    if (withheld) await withheld;
-    if (epoch !== this.#epoch) return false;
-    this.#inFlight.add(entry);
-    const result = await this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned);
-    this.#inFlight.delete(entry);
+    const decision = this.#holds.decisionOn(entry);
+    if (decision) await decision;
+    if (epoch !== this.#schedule.epoch) return false;
+    const result = await this.#holds.apply(entry, () =>
+      this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned),
+    );
     switch (result.kind) {
       case 'unavailable':
-        this.#suspects.add(entry.stream);
+        this.#schedule.putLast(entry.stream);
         this.#halt(result.error);
         return false;
       case 'failed':
-        await this.#waitUnless(this.#backoff.delayMs(result.attempts));
+        this.#schedule.delay(entry.stream, this.#backoff.delayMs(result.attempts));
+        if (this.#attempt.faults.isCommon) this.#halt(result.error);
+        if (this.#mustStop()) this.#schedule.stopWaiting();
         return false;
       case 'abandoned':
         return false;
@@ -277,7 +250,13 @@ export class JournalDrainer {
 
   #halt(error: unknown): void {
     this.#stop ??= { error };
+    this.#interrupt();
+  }
+
+  #interrupt(): void {
     this.#waits.interrupt();
+    this.#schedule.stopWaiting();
+    this.#knock.resolve(undefined);
   }
 
   #backOff(error: unknown): void {
@@ -302,8 +281,8 @@ export class JournalDrainer {
     return this.#backoff.failures > 0;
   }
 
-  #places(): number {
-    return this.#isProbing() ? 1 : this.#concurrency;
+  #hasPlace(): boolean {
+    return this.#schedule.busy < (this.#isProbing() ? 1 : this.#concurrency);
   }
 
   #isHalted(): boolean {
@@ -313,10 +292,4 @@ export class JournalDrainer {
   #mustStop(): boolean {
     return this.#stop !== undefined || this.#isHalted();
   }
-}
-
-function busyError(id: string): ConflictError {
-  return new ConflictError('journal_entry_busy', `The journal's entry ${id} is being carried out just now`, {
-    retryAfterMs: busyRetryMs,
-  });
 }

@@ -53,6 +53,14 @@ export function logDrainEvents(logger: Logger): Listener {
           'retry.in_ms': Math.round(event.retryInMs),
         });
         return;
+      case 'stalled':
+        logger.error('Queued writes fail again and again, and are kept: they may have the reason in common', {
+          'event.reason': event.reason,
+        });
+        return;
+      case 'unstalled':
+        logger.info('Queued writes no longer fail for a common reason');
+        return;
       case 'emptied':
         logger.debug('No write is queued any more');
         return;
@@ -64,7 +72,10 @@ export function logDrainEvents(logger: Logger): Listener {
 
 /** Turns what becomes of queued writes into measurements. */
 export function measureDrainEvents(metrics: Metrics): Listener {
+  metrics.gauge('journal_stalled', 0);
   return (event) => {
+    if (event.type === 'stalled') metrics.gauge('journal_stalled', 1);
+    if (event.type === 'unstalled') metrics.gauge('journal_stalled', 0);
     metrics.count('journal_drain_events_total', { event: event.type });
     if (event.type === 'applied') metrics.observe('journal_apply_seconds', event.durationMs / 1_000);
   };

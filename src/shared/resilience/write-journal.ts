@@ -260,7 +260,8 @@ export class WriteJournal {
 
   /**
    * Takes nothing new, stores what was accepted for storing, and closes the file.
-   * @param graceMs after this the journal is torn off, and pending appends are refused
+   * @param graceMs after this the journal is torn off, and pending appends are refused; a disk that hangs is left a second
+   *   later, with its thread: see `killIfKept`
    */
   close(graceMs = 5_000): Promise<void> {
     return this.#connection.close(graceMs);

@@ -1,3 +1,4 @@
+import type { Stall } from '../../shared/resilience/journal/drain-options.js';
 import type { JournalEntry } from '../../shared/resilience/journal/journal-entry.js';
 import type { JournalStats } from '../../shared/resilience/journal/journal-options.js';
 import { readSummary } from '../services/write-queue/entry-summary.js';
@@ -28,11 +29,16 @@ export function toContentView(read: ReadContent): object {
   return 'content' in read ? { write: toWriteView(read.content) } : read;
 }
 
-export function toStatsView({ failure, ...counts }: JournalStats): object {
+export function toStatsView({ failure, ...counts }: JournalStats, stall: Stall | undefined): object {
   return {
     ...counts,
+    ...(stall && { stalled: toStallView(stall) }),
     ...(failure && { failure: { reason: failure.reason, since: failure.since.toISOString() } }),
   };
+}
+
+export function toStallView({ reason, since }: Stall): { readonly reason: string; readonly since: string } {
+  return { reason, since: since.toISOString() };
 }
 
 function reasonOf(entry: JournalEntry): object {

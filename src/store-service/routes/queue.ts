@@ -70,10 +70,10 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
         problems: ['invalid_cursor', 'cursor_mismatch', 'unexpected_body', 'journal_unavailable'],
       },
       handler: async (req, res) => {
-        const { stats, ...page } = await queue.list(parseQuery(querySchema, readQuery(req)));
+        const { stats, stall, ...page } = await queue.list(parseQuery(querySchema, readQuery(req)));
         const { body, link } = toPageAnswer(req, { ...page, items: page.items.map(toEntryView) });
         if (link !== undefined) res.set('Link', link);
-        res.json({ ...body, stats: toStatsView(stats) });
+        res.json({ ...body, stats: toStatsView(stats, stall) });
       },
     },
     {

@@ -156,6 +156,13 @@ const queueEntryFields = {
   settledAt: timestamp.description('When it left the queue'),
 };
 
+const stall = Joi.object({
+  reason: Joi.string().required().description('Name of the error and its code; the log has more'),
+  since: timestamp.required(),
+}).description(
+  'Queued writes fail again and again, and are kept, as nothing says that it is their own fault',
+);
+
 const queueStats = Joi.object({
   queued: count.required(),
   parked: count.required(),
@@ -170,6 +177,7 @@ const queueStats = Joi.object({
   failure: Joi.object({ reason: Joi.string().required(), since: timestamp.required() }).description(
     'Why nothing could be stored last time',
   ),
+  stalled: stall,
 });
 
 const operatorAction = Joi.object({
@@ -248,6 +256,7 @@ export const viewSchemas = {
       bytes: count,
       drain: Joi.string().valid('idle', 'draining', 'backing-off', 'paused', 'closed').required(),
       accepting: Joi.boolean().required().description('Whether it would take a write now'),
+      stalled: stall,
     })
       .required()
       .description('Writes that wait for the database; without counts while the journal cannot be read'),

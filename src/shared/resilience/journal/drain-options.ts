@@ -10,6 +10,8 @@ export type ApplyResult =
       readonly outcome: unknown;
       /** Where it was committed, if a failover could undo it; see `WriteJournal.markApplied`. */
       readonly position?: CommitPosition;
+      /** Whether it was made before, and now only recognised: that says nothing of how other entries would fare. */
+      readonly wasKnown?: boolean;
     }
   | { readonly kind: 'refused'; readonly error: ErrorSnapshot };
 
@@ -37,10 +39,19 @@ export interface DrainerOptions {
   readonly concurrency?: number;
   /** Starts of `apply` a second; no cap unless told. */
   readonly maxPerSecond?: number;
-  /** Failed attempts after which an entry is parked; 5 unless told. */
+  /** Failed attempts after which an entry is parked that is at fault, see `FaultFinder`; 5 unless told. */
   readonly maxAttempts?: number;
+  /** Entries of one kind are carried out in the same way; all are alike unless told. */
+  readonly kindOf?: (entry: SealedEntry) => string;
   /** Longest wait after the n-th failure in a row is `baseMs` · 2ⁿ⁻¹, at most `maxMs`; 200 ms and 30 s unless told. */
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number };
+}
+
+/** Entries are kept although they fail again and again: nothing says that it is their fault. */
+export interface Stall {
+  /** What they fail with: the name of an error and its code, no more. */
+  readonly reason: string;
+  readonly since: Date;
 }
 
 export type DrainState =
@@ -79,5 +90,9 @@ export type DrainEvent =
       readonly failures: number;
       readonly retryInMs: number;
     }
+  /** Entries fail for a reason that may be common to all, and are kept. */
+  | { readonly type: 'stalled'; readonly reason: string }
+  /** That is over. */
+  | { readonly type: 'unstalled' }
   /** Nothing was queued any more. */
   | { readonly type: 'emptied' };

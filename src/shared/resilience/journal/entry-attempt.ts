@@ -1,34 +1,47 @@
 import { AppError } from '../../errors/app-error.js';
-import { codeOf } from '../../errors/error-code.js';
 import type { EventHub } from '../event-hub.js';
 import type { ApplyResult, DrainerOptions, DrainEvent } from './drain-options.js';
+import { FaultFinder, nameOf } from './fault-finder.js';
 import type { SealedEntry } from './journal-entry.js';
 
 /** How one attempt at an entry ended; `settled` entries have left the queue. */
 export type AttemptResult =
   | { readonly kind: 'settled' }
-  | { readonly kind: 'failed'; readonly attempts: number }
+  | { readonly kind: 'failed'; readonly attempts: number; readonly error: unknown }
   | { readonly kind: 'unavailable'; readonly error: unknown }
   | { readonly kind: 'abandoned' };
 
 const defaultMaxAttempts = 5;
+/** An entry that is alone in the queue has none to be compared with: it is parked after so many tries, and so long. */
+const loneAttempts = 20;
+const loneMs = 3 * 60_000;
 
 /** One attempt at one entry: apply it and note in the journal what came of it. */
 export class EntryAttempt {
   readonly #options: DrainerOptions;
   readonly #events: EventHub<DrainEvent>;
-  readonly #maxAttempts: number;
+  /** Whose fault it is that attempts fail. */
+  readonly faults: FaultFinder;
 
   constructor(options: DrainerOptions, events: EventHub<DrainEvent>) {
+    const { clock, maxAttempts = defaultMaxAttempts, kindOf = () => '' } = options;
     this.#options = options;
     this.#events = events;
-    this.#maxAttempts = options.maxAttempts ?? defaultMaxAttempts;
+    this.faults = new FaultFinder({
+      clock,
+      maxAttempts,
+      kindOf,
+      onChange: (stall) => {
+        events.publish(stall ? { type: 'stalled', reason: stall.reason } : { type: 'unstalled' });
+      },
+    });
   }
 
   /** @param isAbandoned asked when `apply` has come to an end: whether nobody waits for it any more */
   async run(entry: SealedEntry, signal: AbortSignal, isAbandoned: () => boolean): Promise<AttemptResult> {
     const { journal, apply, clock } = this.#options;
     const startedMs = clock.monotonicMs();
+    const begun = this.faults.begin();
     let result: ApplyResult;
     try {
       result = await apply(entry, await journal.payloadOf(entry), signal);
@@ -36,12 +49,14 @@ export class EntryAttempt {
       if (isAbandoned()) return { kind: 'abandoned' };
       // what an abort makes `apply` throw says nothing of the entry
       if (isUnavailable(error) || signal.aborted) return { kind: 'unavailable', error };
-      return this.#note(entry, () => this.#countFailure(entry, error));
+      return this.#note(entry, () => this.#countFailure(entry, begun, error));
     }
     if (isAbandoned()) return { kind: 'abandoned' };
     return this.#note(entry, async () => {
       if (result.kind === 'applied') await journal.markApplied(entry.id, result.outcome, result.position);
       else await journal.markRefused(entry.id, result.error);
+      if (result.kind === 'applied') this.faults.made(entry, result.wasKnown ? undefined : begun);
+      else this.faults.forget(entry);
       const durationMs = clock.monotonicMs() - startedMs;
       this.#events.publish(
         result.kind === 'applied'
@@ -52,15 +67,24 @@ export class EntryAttempt {
     });
   }
 
-  async #countFailure(entry: SealedEntry, error: unknown): Promise<AttemptResult> {
+  async #countFailure(entry: SealedEntry, begun: number, error: unknown): Promise<AttemptResult> {
     const { journal } = this.#options;
     const attempts = await journal.recordAttempt(entry.id);
+    this.faults.failed(entry, begun, attempts, error);
     this.#events.publish({ type: 'attempt_failed', entry, attempts, error });
-    if (attempts < this.#maxAttempts) return { kind: 'failed', attempts };
+    const mustPark = this.faults.isAtFault(entry) || (await this.#isHopeless(entry, attempts));
+    if (!mustPark) return { kind: 'failed', attempts, error };
     const reason = `Failed ${attempts} times, the last time with ${nameOf(error)}`;
     await journal.park(entry.id, reason);
+    this.faults.forget(entry);
     this.#events.publish({ type: 'parked', entry, reason });
     return { kind: 'settled' };
+  }
+
+  /** Whether it has failed for long, and there is none beside it that could show whose fault that is. */
+  async #isHopeless(entry: SealedEntry, attempts: number): Promise<boolean> {
+    if (attempts < loneAttempts || this.faults.failingMs(entry) < loneMs) return false;
+    return (await this.#options.journal.next(1, [entry.stream])).length === 0;
   }
 
   /**
@@ -72,6 +96,7 @@ export class EntryAttempt {
       return await write();
     } catch (error) {
       if (!(error instanceof AppError) || isUnavailable(error)) return { kind: 'unavailable', error };
+      this.faults.forget(entry);
       this.#events.publish({ type: 'vanished', entry, error });
       return { kind: 'settled' };
     }
@@ -82,15 +107,4 @@ export function isUnavailable(error: unknown): boolean {
   return (
     error instanceof AppError && (error.kind === 'dependency_unavailable' || error.kind === 'overloaded')
   );
-}
-
-/** Codes as Postgres and Node write them: no sentence, so nothing of the payload. */
-const codePattern = /^[A-Z0-9_]{3,40}$/;
-
-/** Without the message, which may quote the payload: the reason is stored in the clear. The event has the whole error. */
-function nameOf(error: unknown): string {
-  if (error instanceof AppError) return `${error.name} (${error.code})`;
-  if (!(error instanceof Error)) return typeof error;
-  const code = codeOf(error) ?? codeOf(error.cause);
-  return code !== undefined && codePattern.test(code) ? `${error.name} (${code})` : error.name;
 }

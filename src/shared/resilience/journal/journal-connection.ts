@@ -18,6 +18,9 @@ import { journalClosed, journalNotAnswering, toJournalError } from './refusal-er
 /** Longest wait for a read: an answer takes milliseconds, unless the disk hangs. */
 const readMs = 2_000;
 
+/** A thread that is to end does so within this time, unless the disk has it. */
+const terminateMs = 1_000;
+
 /** What the service knows of its journal without asking: whether it stores, and which streams have queued entries. */
 export class JournalConnection {
   readonly #engine: JournalEngine;
@@ -109,7 +112,7 @@ export class JournalConnection {
 
   async #close(graceMs: number): Promise<void> {
     await settlesWithin(this.#finish(), graceMs, this.#clock);
-    await this.#engine.terminate();
+    await settlesWithin(this.#engine.terminate(), terminateMs, this.#clock);
   }
 
   async #finish(): Promise<void> {

@@ -64,7 +64,10 @@ export class JournalThread implements JournalEngine {
     await this.#exit;
   }
 
-  /** Ends the thread at once, whatever it is doing; a file that was in use is whole again when it is opened next. */
+  /**
+   * Ends the thread at once, whatever it is doing; a file that was in use is whole again when it is opened next.
+   * While the disk hangs in a call of the thread it cannot end, nor can the process but by a signal; this waits for it.
+   */
   async terminate(): Promise<void> {
     this.#isClosed = true;
     await this.#worker?.terminate();

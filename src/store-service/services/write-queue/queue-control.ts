@@ -1,6 +1,7 @@
 import type { Clock } from '../../../shared/clock.js';
 import { AppError, ConflictError, NotFoundError } from '../../../shared/errors/app-error.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
+import type { Stall } from '../../../shared/resilience/journal/drain-options.js';
 import type {
   EntryState,
   JournalEntry,
@@ -24,7 +25,7 @@ import type { WriteQueue } from './write-queue.js';
 export interface QueueControlParts {
   readonly journal: Pick<WriteJournal, 'get' | 'list' | 'stats' | 'drop' | 'requeue'>;
   readonly queue: Pick<WriteQueue, 'open'>;
-  readonly drainer: Pick<JournalDrainer, 'wake' | 'notice' | 'reconsider' | 'withhold'>;
+  readonly drainer: Pick<JournalDrainer, 'wake' | 'notice' | 'reconsider' | 'withhold' | 'stall'>;
   readonly dropped: Pick<DroppedWrites, 'isMade' | 'record'>;
   readonly log: OperatorLog;
   readonly copies: Pick<DroppedEntries, 'keep' | 'discard'>;
@@ -42,6 +43,7 @@ export interface QueueRequest {
 
 export interface QueueListing extends Page<JournalEntry, string> {
   readonly stats: JournalStats;
+  readonly stall: Stall | undefined;
 }
 
 /** What an entry holds, or why that cannot be shown. */
@@ -63,7 +65,7 @@ export class QueueControl {
    * @throws {DependencyUnavailableError} `journal_unavailable`
    */
   async list({ state, limit, cursor }: QueueRequest): Promise<QueueListing> {
-    const { journal } = this.#parts;
+    const { journal, drainer } = this.#parts;
     const scope = { list: 'queue', state: state ?? null };
     const after = cursor === undefined ? undefined : this.#cursors.decode(cursor, scope);
     const [page, stats] = await Promise.all([
@@ -73,6 +75,7 @@ export class QueueControl {
     return {
       items: page.items,
       stats,
+      stall: drainer.stall,
       ...(page.next !== undefined && { next: this.#cursors.encode(page.next, scope) }),
     };
   }

@@ -103,7 +103,7 @@ export class WriteReplay {
     const known = await this.#parts.database.transaction((tx) => findOperation(tx, entry.id), options);
     if (!known) return undefined;
     return known.status === 'SUCCEEDED'
-      ? this.#applied(known.result, commit)
+      ? { ...this.#applied(known.result, commit), wasKnown: true }
       : { kind: 'refused', error: known.error };
   }
 
@@ -124,6 +124,7 @@ export class WriteReplay {
     signal: AbortSignal,
   ): Promise<ApplyResult> {
     const commit = new CommitWitness(this.#parts.consistencyOf(principal.id));
+    let wasKnown = false;
     const outcome = await this.#parts.commands.carryOutUnseen(write, {
       principal,
       requestId,
@@ -134,10 +135,11 @@ export class WriteReplay {
       signal,
       enter,
       record: (tx, made, isKnown) => {
+        wasKnown = isKnown;
         this.#record(tx, entry, made, isKnown);
       },
     });
-    return this.#applied(outcome, commit);
+    return { ...this.#applied(outcome, commit), wasKnown };
   }
 
   /** It was done already: nothing is left to check. */
@@ -152,7 +154,7 @@ export class WriteReplay {
     return this.#applied(null, commit);
   }
 
-  #applied(outcome: unknown, commit: CommitWitness): ApplyResult {
+  #applied(outcome: unknown, commit: CommitWitness): Extract<ApplyResult, { kind: 'applied' }> {
     const position = this.#unsafePosition(commit.position);
     return { kind: 'applied', outcome, ...(position && { position }) };
   }

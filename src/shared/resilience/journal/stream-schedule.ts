@@ -1,0 +1,132 @@
+import type { CancelTask, TimerClock } from '../../timer-clock.js';
+import type { DrainableJournal } from './drain-options.js';
+import type { SealedEntry } from './journal-entry.js';
+
+/** Why a stream is passed over: until its time has come, or, without a time, as long as there are others. */
+interface SetAside {
+  readonly cancel: CancelTask | undefined;
+}
+
+/**
+ * Which streams are worked on, which come next, and which are passed over for now. Entries that were fetched and not begun
+ * are dropped with `reconsider`, and by a stream that stops before its end: the journal gives them again.
+ */
+export class StreamSchedule {
+  readonly #journal: Pick<DrainableJournal, 'next'>;
+  readonly #clock: TimerClock;
+  readonly #onDue: () => void;
+  readonly #busy = new Map<string, Promise<void>>();
+  #ready = new Map<string, SealedEntry[]>();
+  readonly #aside = new Map<string, SetAside>();
+  #epoch = 0;
+  /** Streams that are passed over no longer, which what is being fetched does not know. */
+  #returns = 0;
+
+  /** @param onDue told when the time of a stream that was set aside has come */
+  constructor(journal: Pick<DrainableJournal, 'next'>, clock: TimerClock, onDue: () => void) {
+    this.#journal = journal;
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  /** Goes up when entries were put back to their places or taken out, which what was fetched before does not know. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get busy(): number {
+    return this.#busy.size;
+  }
+
+  /** What is under way, a promise for each stream; none rejects unless the work does. */
+  get underWay(): readonly Promise<void>[] {
+    return [...this.#busy.values()];
+  }
+
+  get hasFetched(): boolean {
+    return this.#ready.size > 0;
+  }
+
+  /** Whether a stream waits for its time. */
+  get isWaiting(): boolean {
+    return [...this.#aside.values()].some(({ cancel }) => cancel !== undefined);
+  }
+
+  /** Entries were put back to their places in the queue, or taken out: what was fetched and not begun is fetched anew. */
+  reconsider(): void {
+    this.#epoch += 1;
+    this.dropFetched();
+  }
+
+  /** Leaves what was fetched and not begun to the journal. */
+  dropFetched(): void {
+    this.#ready = new Map();
+  }
+
+  /** Fetches up to `limit` entries of streams that may be worked on. @returns whether there were any */
+  async fetch(limit: number): Promise<boolean> {
+    const entries = await this.#next(limit);
+    for (const entry of entries) {
+      const queue = this.#ready.get(entry.stream) ?? [];
+      queue.push(entry);
+      this.#ready.set(entry.stream, queue);
+    }
+    return entries.length > 0;
+  }
+
+  /** Begins with the next stream that was fetched, if there is one. */
+  begin(work: (entries: readonly SealedEntry[]) => Promise<void>): void {
+    for (const [stream, entries] of this.#ready) {
+      this.#ready.delete(stream);
+      this.#busy.set(
+        stream,
+        work(entries).finally(() => this.#busy.delete(stream)),
+      );
+      return;
+    }
+  }
+
+  /** Passes a stream over for so long. */
+  delay(stream: string, delayMs: number): void {
+    this.#aside.get(stream)?.cancel?.();
+    const cancel = this.#clock.after(delayMs, () => {
+      this.#aside.delete(stream);
+      this.#returns += 1;
+      this.#onDue();
+    });
+    this.#aside.set(stream, { cancel });
+  }
+
+  /** Has a stream's turn come after all others: what stopped the drain may be its fault alone. */
+  putLast(stream: string): void {
+    this.#aside.get(stream)?.cancel?.();
+    this.#aside.set(stream, { cancel: undefined });
+  }
+
+  /** The drain stops: nobody waits for a time any more, and those who did come last. */
+  stopWaiting(): void {
+    for (const stream of this.#aside.keys()) this.putLast(stream);
+  }
+
+  /** Every stream may be tried at once. */
+  forgive(): void {
+    this.stopWaiting();
+    this.#aside.clear();
+  }
+
+  async #next(limit: number): Promise<readonly SealedEntry[]> {
+    for (;;) {
+      const [epoch, returns] = [this.#epoch, this.#returns];
+      const entries = await this.#journal.next(limit, [...this.#busy.keys(), ...this.#aside.keys()]);
+      if (epoch !== this.#epoch || returns !== this.#returns) continue;
+      if (entries.length > 0 || this.#busy.size > 0 || !this.#releaseLast()) return entries;
+    }
+  }
+
+  /** Nothing but them is left. @returns whether there were any */
+  #releaseLast(): boolean {
+    const last = [...this.#aside].filter(([, { cancel }]) => cancel === undefined);
+    for (const [stream] of last) this.#aside.delete(stream);
+    return last.length > 0;
+  }
+}
