@@ -150,6 +150,8 @@ describe('what is parked with the creation of its store', () => {
     const { body: creation } = await instance.send('post', '/api/stores', body).expect(202);
     const path = `/api/stores/${String(creation.storeId)}`;
     const { body: change } = await instance.send('put', path, { ...body, version: 1 }).expect(202);
+    // that another is made shows whose fault it is
+    await queueWrite(instance);
     instance.returnDatabase();
     await instance.expectEnd(change.id, { status: 'PARKED' });
     const [first, second] = [String(creation.id), String(change.id)];

@@ -146,6 +146,8 @@ describe('a creation that is parked', () => {
     await instance.loseDatabase();
     const creation = await queueCreation(instance, body);
     const rename = await queueRename(instance, creation, body);
+    // that another is made shows whose fault it is
+    await queueCreation(instance, newStoreBody());
     instance.returnDatabase();
     await instance.expectEnd(creation['id'], { status: 'PARKED', attempts: 5 });
     return { body, creation, rename, cure };

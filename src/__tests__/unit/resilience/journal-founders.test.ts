@@ -189,7 +189,7 @@ describe('a drain', () => {
     drainer.wake();
     await emptied;
     await drainer.close(0);
-    expect(calls.toSorted()).toEqual(['a', 'b']);
+    expect(new Set(calls)).toEqual(new Set(['a', 'b']));
     expect(await journal.get('a2')).toMatchObject({ state: 'parked', waitsFor: 'a' });
   });
 });

@@ -27,7 +27,7 @@ afterEach(async () => {
   await workshop.cleanUp();
 });
 
-const write = { kind: 'store.create', storeId: 'store-1', input: {} } as StoreWrite;
+const write = { kind: 'store.create', storeId: 'store-1', input: { code: 'BER-100' } } as StoreWrite;
 const store = { id: 'store-1', version: 1, updatedAt: '2026-01-02T03:04:05.000Z' } as unknown as Store;
 const request: WriteRequest = {
   principal: { id: 'key:anna', role: 'operator' },
