@@ -2,6 +2,7 @@ import { crashScenarios } from './crash-scenarios.js';
 import { diskScenarios } from './disk-scenarios.js';
 import { journalScenarios } from './journal-scenarios.js';
 import { lateSuccessScenario } from './late-success-scenario.js';
+import { leaseScenarios } from './lease-scenarios.js';
 import { outageScenarios } from './outage-scenarios.js';
 import { securityScenarios } from './security-scenarios.js';
 import type { ServiceScenario } from './service-scenario.js';
@@ -19,6 +20,7 @@ export const serviceScenarios: readonly ServiceScenario[] = [
   ...journalScenarios,
   ...diskScenarios,
   ...vaultScenarios,
+  ...leaseScenarios,
   ...securityScenarios,
   lateSuccessScenario,
   ...throughputScenarios,
