@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { DevVault } from '../../../dev/vault/dev-vault.js';
 import type { VaultDatabase } from '../../../dev/vault/provision-database.js';
-import { provisionVault } from '../../../dev/vault/provision-vault.js';
+import { provisionVault, TRANSIT_KEY } from '../../../dev/vault/provision-vault.js';
 import { type VaultAccess, VaultAdmin } from '../../../dev/vault/vault-admin.js';
 import { createApiKey } from '../../../shared/services/caller-record.js';
+import { appRoleLogin } from '../../../shared/services/vault/login-strategies.js';
+import { VaultService, type VaultServiceDependencies } from '../../../shared/services/vault-service.js';
 import type { TimerClock } from '../../../shared/timer-clock.js';
 import { FaultProxy } from '../../helpers/fault-proxy.js';
 import { secretsIn } from './answered-secrets.js';
@@ -93,6 +95,16 @@ export class LabVault {
       admin.write(`secret/data/api-keys/${id}`, { data: { id, role, keys: [key] } }),
     );
     return apiKey;
+  }
+
+  /** Vault as the service uses it, in this process and past the proxy. */
+  open(dependencies: Omit<VaultServiceDependencies, 'login'>): VaultService {
+    const { VAULT_ROLE_ID: roleId = '', VAULT_SECRET_ID: secretId = '' } = this.environment;
+    const login = appRoleLogin({ mount: 'approle', roleId, secretId });
+    return new VaultService(
+      { address: this.server.address, transitKey: TRANSIT_KEY },
+      { login, ...dependencies },
+    );
   }
 
   /** Tokens that services are logged in with. */

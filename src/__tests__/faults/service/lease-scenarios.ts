@@ -16,6 +16,9 @@ const mintIntervalMs = 30_000;
 const longTtlS = 45;
 /** So short that it ends before another login may be made. */
 const shortTtlS = 22;
+/** The shortest that Vault has for the password of a login that stays. */
+const periodS = 5;
+const changes = 3;
 const marginMs = 10_000;
 /** Long enough for a second attempt to be seen if there were one. */
 const goOnMs = 1_500;
@@ -97,6 +100,23 @@ async function renewalRefused(lab: ServiceLab): Promise<Measurements> {
   };
 }
 
+/** Vault changes the password of the one login again and again. */
+async function passwordChanges(lab: ServiceLab): Promise<Measurements> {
+  const recorder = await lab.load(clients);
+  const rotations = async (): Promise<number> =>
+    (await MetricsPage.read(lab)).sum('vault_rotations_total') - 1;
+  await waitUntil('some changes of the password', async () => (await rotations()) >= changes, {
+    timeoutMs: changes * 2 * periodS * 1_000,
+    intervalMs: 100,
+  });
+  await writesAgain(recorder, performance.now());
+  await delay(goOnMs);
+  const rotated = await rotations();
+  const sums = await totals(lab, recorder);
+  assert.deepEqual(repliesLike(recorder, /no_answer|not_sent| 5\d\d/), [], 'no request fails');
+  return { rotations: rotated, 'failed requests': 0, ...sums };
+}
+
 async function renewalFails(lab: ServiceLab): Promise<Measurements> {
   const firstAtMs = mintedAtMs(lab);
   const recorder = await lab.load(clients);
@@ -137,6 +157,12 @@ async function renewalFails(lab: ServiceLab): Promise<Measurements> {
 }
 
 export const leaseScenarios: readonly ServiceScenario[] = [
+  {
+    number: '32s',
+    name: 'service: password of the login for the database changes under load',
+    options: { hasVaultLogins: true, passwordPeriod: `${periodS}s` },
+    run: passwordChanges,
+  },
   {
     number: '34',
     name: 'service: renewal of the login for the database is answered 400',

@@ -15,6 +15,7 @@ import { LabVault } from './lab-vault.js';
 import { readTruth } from './read-truth.js';
 import { checkService, describeFindings, type Verdict } from './service-checker.js';
 import { ServiceProcess } from './service-process.js';
+import { provisionStaticLogin } from './static-login.js';
 import type { PersonalData } from './store-body.js';
 
 export interface ServiceLabOptions {
@@ -24,6 +25,8 @@ export interface ServiceLabOptions {
   readonly hasVaultLogins?: boolean;
   /** How long such a login lives, renewals included, such as `45s`; an hour, renewed, unless told. */
   readonly loginTtl?: string;
+  /** How often Vault changes the password of one login, such as `5s`, in place of logins that come and go. */
+  readonly passwordPeriod?: string;
 }
 
 const recoveryMs = 30_000;
@@ -53,7 +56,7 @@ export class ServiceLab {
     cluster: FaultCluster,
     random: SeededRandom,
     canaries: CanaryWatch,
-    { environment = {}, hasVaultLogins = false, loginTtl }: ServiceLabOptions = {},
+    { environment = {}, hasVaultLogins = false, loginTtl, passwordPeriod }: ServiceLabOptions = {},
   ): Promise<ServiceLab> {
     const [first, second] = cluster.nodes;
     const proxies = [
@@ -78,6 +81,7 @@ export class ServiceLab {
       RATE_LIMIT_REQUESTS: '10000000',
       JOURNAL_DIR: join(folder, 'journal'),
       ...vault.environment,
+      ...(passwordPeriod !== undefined && (await provisionStaticLogin(cluster, vault, passwordPeriod))),
       ...environment,
     };
     const mark = randomUUID().slice(0, 8);
