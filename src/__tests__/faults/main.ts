@@ -9,6 +9,7 @@ import { outcomeScenarios } from './outcome-scenarios.js';
 import { overloadScenarios } from './overload-scenarios.js';
 import { promotionScenarios } from './promotion-scenarios.js';
 import { replicaScenarios } from './replica-scenarios.js';
+import { rotationScenarios } from './rotation-scenarios.js';
 import type { Scenario } from './scenario.js';
 import { serviceScenarios } from './service/service-scenarios.js';
 import { silenceScenarios } from './silence-scenarios.js';
@@ -21,6 +22,7 @@ const scenarios: readonly Scenario[] = [
   ...outcomeScenarios,
   ...overloadScenarios,
   ...replicaScenarios,
+  ...rotationScenarios,
 ];
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

@@ -97,12 +97,12 @@ export class LabVault {
     return apiKey;
   }
 
-  /** Vault as the service uses it, in this process and past the proxy. */
-  open(dependencies: Omit<VaultServiceDependencies, 'login'>): VaultService {
+  /** Vault as the service uses it, in this process and past the proxy. @param timeoutMs for each call, on its clock */
+  open(dependencies: Omit<VaultServiceDependencies, 'login'>, timeoutMs = 2_000): VaultService {
     const { VAULT_ROLE_ID: roleId = '', VAULT_SECRET_ID: secretId = '' } = this.environment;
     const login = appRoleLogin({ mount: 'approle', roleId, secretId });
     return new VaultService(
-      { address: this.server.address, transitKey: TRANSIT_KEY },
+      { address: this.server.address, transitKey: TRANSIT_KEY, timeoutMs },
       { login, ...dependencies },
     );
   }
