@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PostgresServer } from '../../../dev/postgres/postgres-server.js';
 import { waitUntil } from '../../../dev/wait-until.js';
@@ -71,7 +70,7 @@ export class ServiceLab {
         canaries.guard(name, value);
       },
     });
-    const folder = await mkdtemp(join(tmpdir(), 'store-platform-service-'));
+    const folder = await mkdtemp(join(cluster.folder, 'service-'));
     const variables = {
       NODE_ENV: 'test',
       LOG_LEVEL: 'info',
