@@ -32,6 +32,8 @@ export class FaultLab {
     readonly manager: ConnectionManager,
     readonly breakers: DatabaseBreakers,
     readonly random: SeededRandom,
+    /** Of the manager: by way of the proxies. */
+    readonly config: DatabaseConfig,
   ) {
     manager.onEvent((event) => this.heard.push({ event, atMs: performance.now() }));
   }
@@ -57,7 +59,7 @@ export class FaultLab {
     const settings = { ...database, ...config };
     const breakers = createDatabaseBreakers(settings);
     const manager = new ConnectionManager(settings, { probeTable: 'stores', breakers });
-    const lab = new FaultLab(cluster, proxies, manager, breakers, random);
+    const lab = new FaultLab(cluster, proxies, manager, breakers, random, settings);
     await manager.start();
     assert.equal(manager.status().cluster.kind, 'healthy', 'the cluster is well at the start');
     return lab;
@@ -65,7 +67,8 @@ export class FaultLab {
 
   /** Ends what still writes and every connection; the cluster stays as it is. */
   async close(): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.stop()));
+    // a client that met a defect has said so to whoever awaited it
+    await Promise.allSettled(this.#clients.map((client) => client.stop()));
     this.breakers.primary.stop();
     this.breakers.replica.stop();
     await this.manager.close(500);
@@ -82,8 +85,8 @@ export class FaultLab {
     return name;
   }
 
-  client(): RecordingClient {
-    const client = new RecordingClient(this.manager);
+  client(manager = this.manager): RecordingClient {
+    const client = new RecordingClient(manager);
     this.#clients.push(client);
     return client;
   }

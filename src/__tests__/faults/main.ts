@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { messageOf } from '../../shared/errors/error-code.js';
 import { FaultCluster } from '../helpers/fault-cluster.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { measureCachedReads } from './cached-reads.js';
@@ -9,7 +10,9 @@ import { outcomeScenarios } from './outcome-scenarios.js';
 import { overloadScenarios } from './overload-scenarios.js';
 import { promotionScenarios } from './promotion-scenarios.js';
 import { replicaScenarios } from './replica-scenarios.js';
+import { rotationScenarios } from './rotation-scenarios.js';
 import type { Scenario } from './scenario.js';
+import { killServices } from './service/service-process.js';
 import { serviceScenarios } from './service/service-scenarios.js';
 import { silenceScenarios } from './silence-scenarios.js';
 import { stopScenarios } from './stop-scenarios.js';
@@ -21,6 +24,7 @@ const scenarios: readonly Scenario[] = [
   ...outcomeScenarios,
   ...overloadScenarios,
   ...replicaScenarios,
+  ...rotationScenarios,
 ];
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -36,10 +40,11 @@ async function main(): Promise<void> {
   const only = process.env['FAULT_ONLY']?.split(',');
   const isWanted = (...names: string[]): boolean => only?.some((name) => names.includes(name)) ?? true;
   print(`FAULT_SEED=${seed}`);
-  const cluster = await FaultCluster.start();
+  const cluster = await FaultCluster.prepare();
   stopOnSignal(cluster);
   const run = new FaultRun(cluster);
   try {
+    await cluster.begin();
     for (const scenario of scenarios) {
       if (isWanted(scenario.number, 'manager')) await run.scenario(scenario, seed);
     }
@@ -63,11 +68,25 @@ async function main(): Promise<void> {
   process.exitCode = run.failed === 0 ? 0 : 1;
 }
 
-/** Services end with us; the servers of the database would not. */
+/**
+ * Services end with us; the servers of the database would not. Ctrl-C comes more than once, from the terminal and from
+ * whoever started us, and must not cut short what it has begun.
+ */
 function stopOnSignal(cluster: FaultCluster): void {
+  let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
-    for (const name of signals) process.off(name, stop);
-    void cluster.stop().finally(() => process.kill(process.pid, signal));
+    if (isStopping) return;
+    isStopping = true;
+    killServices();
+    void cluster
+      .abandon()
+      .catch((error: unknown) => {
+        print(messageOf(error));
+      })
+      .finally(() => {
+        for (const name of signals) process.off(name, stop);
+        process.kill(process.pid, signal);
+      });
   };
   for (const signal of signals) process.on(signal, stop);
 }

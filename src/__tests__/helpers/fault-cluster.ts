@@ -5,38 +5,53 @@ import { databaseForVault } from '../../dev/database-logins.js';
 import { withClient } from '../../dev/postgres/admin-client.js';
 import { DATABASE } from '../../dev/postgres/cluster-bootstrap.js';
 import { readState } from '../../dev/postgres/cluster-survey.js';
+import { findServerProcessesBelow, signalProcess } from '../../dev/postgres/server-processes.js';
 import { PostgresCluster } from '../../dev/postgres/postgres-cluster.js';
 import { preparePostgresRuntime } from '../../dev/postgres/postgres-runtime.js';
 import type { PostgresServer } from '../../dev/postgres/postgres-server.js';
 import type { VaultDatabase } from '../../dev/vault/provision-database.js';
+import { waitUntil } from '../../dev/wait-until.js';
 import { migrate } from '../../store-service/migrate.js';
+
+const abandonTimeoutMs = 5_000;
 
 /** A primary and a replica of a suite's own, to be broken and mended. */
 export class FaultCluster {
-  readonly #folder: string;
   readonly #cluster: PostgresCluster;
 
-  private constructor(folder: string, cluster: PostgresCluster) {
-    this.#folder = folder;
+  private constructor(
+    /** All that belongs to it, and may be used for more that shall go with it. */
+    readonly folder: string,
+    cluster: PostgresCluster,
+  ) {
     this.#cluster = cluster;
   }
 
-  /** Starts both nodes with the newest schema and a table for the effects of recorded operations. */
   static async start(): Promise<FaultCluster> {
+    const cluster = await FaultCluster.prepare();
+    await cluster.begin();
+    return cluster;
+  }
+
+  /** No process runs yet. */
+  static async prepare(): Promise<FaultCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'store-platform-faults-'));
     // as root, Postgres runs under another account, which has to get in
     await chmod(folder, 0o711);
     const runtime = await preparePostgresRuntime();
     const cluster = await PostgresCluster.open({ folder, runtime, durable: false });
-    const started = new FaultCluster(folder, cluster);
+    return new FaultCluster(folder, cluster);
+  }
+
+  /** Starts both nodes with the newest schema and a table for the effects of recorded operations. */
+  async begin(): Promise<void> {
     try {
-      await cluster.start();
-      await started.#createSchema();
+      await this.#cluster.start();
+      await this.#createSchema();
     } catch (error) {
-      await started.stop();
+      await this.stop();
       throw error;
     }
-    return started;
   }
 
   get nodes(): readonly [PostgresServer, PostgresServer] {
@@ -126,7 +141,31 @@ export class FaultCluster {
 
   async stop(): Promise<void> {
     await this.#cluster.stop('immediate');
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#remove(this.folder);
+  }
+
+  /**
+   * Ends every server for good, whatever is being done with the cluster meanwhile: one that is just being started, too,
+   * and none can be started afterwards.
+   */
+  async abandon(): Promise<void> {
+    await this.#cluster.stop('immediate').catch(() => undefined);
+    await Promise.all(this.nodes.map(({ data }) => this.#remove(data.path)));
+    await waitUntil(
+      'every server to end',
+      async () => {
+        const left = await findServerProcessesBelow(this.folder);
+        for (const pid of left) signalProcess(pid, 'SIGKILL');
+        return left.length === 0;
+      },
+      { timeoutMs: abandonTimeoutMs },
+    );
+    await this.#remove(this.folder);
+  }
+
+  /** A server that is ending may still write. */
+  async #remove(folder: string): Promise<void> {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   async #isStreaming(): Promise<boolean> {

@@ -49,6 +49,11 @@ export class FaultProxy {
     return proxy;
   }
 
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#relays.size;
+  }
+
   get port(): number {
     return this.#port;
   }

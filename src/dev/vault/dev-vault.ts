@@ -27,6 +27,8 @@ export interface DevVaultOptions {
   readonly execute?: ExecuteSql;
   /** Who vouches for service account tokens; the configured cluster unless told. */
   readonly reviewJwt?: ReviewJwt;
+  /** Sees every answer before it is sent, for tests that look for what they held elsewhere. */
+  readonly onAnswer?: (path: string, answer: VaultAnswer) => void;
 }
 
 /** A request that arrived, for tests that count them. */
@@ -50,9 +52,11 @@ export class DevVault {
   /** Requests that are being answered; one that hangs on purpose is none. */
   busy = 0;
   readonly #server: Server;
+  readonly #onAnswer: NonNullable<DevVaultOptions['onAnswer']>;
 
   private constructor(options: DevVaultOptions) {
     const { clock = systemTimerClock, execute = executeOnPostgres, reviewJwt } = options;
+    this.#onAnswer = options.onAnswer ?? (() => undefined);
     this.state = new VaultState({ clock, execute, ...(reviewJwt && { reviewJwt }) });
     this.rootToken = options.rootToken ?? `s.${randomBytes(18).toString('base64url')}`;
     this.state.tokens.create(
@@ -113,6 +117,7 @@ export class DevVault {
         tokenId: headerOf(request, 'x-vault-token'),
         wrapTtl: headerOf(request, 'x-vault-wrap-ttl'),
       });
+      this.#onAnswer(path, answer);
       send(response, answer);
     } catch (error) {
       const fault = error instanceof VaultFault ? error : new VaultFault(500, 'internal error');

@@ -9,12 +9,15 @@ export type Misdeed =
       readonly errors?: readonly string[];
     }
   | { readonly kind: 'slow'; readonly delayMs: number }
+  /** Answered properly, but not before somebody says so. */
+  | { readonly kind: 'held'; readonly until: Promise<unknown> }
   | { readonly kind: 'hang' }
   | { readonly kind: 'reset' }
-  | { readonly kind: 'malformed' }
-  | { readonly kind: 'truncated' }
+  /** `text` is to be found in the answer, here and below. */
+  | { readonly kind: 'malformed'; readonly text?: string }
+  | { readonly kind: 'truncated'; readonly text?: string }
   | { readonly kind: 'redirect'; readonly location: string }
-  | { readonly kind: 'oversized'; readonly bytes: number };
+  | { readonly kind: 'oversized'; readonly bytes: number; readonly text?: string };
 
 export interface MisbehaviourRule {
   /** Below `/v1/`; a request whose path starts with it is concerned. Everything, unless told. */
@@ -59,6 +62,9 @@ export async function commit(misdeed: Misdeed, response: ServerResponse): Promis
     case 'slow':
       await new Promise((resolve) => setTimeout(resolve, misdeed.delayMs).unref());
       return true;
+    case 'held':
+      await misdeed.until;
+      return true;
     case 'hang':
       return false;
     case 'reset':
@@ -71,11 +77,11 @@ export async function commit(misdeed: Misdeed, response: ServerResponse): Promis
       return false;
     case 'malformed':
       response.writeHead(200, { 'content-type': 'application/json' });
-      response.end('{"data": {"oops"');
+      response.end(`{"data": {"${misdeed.text ?? 'oops'}"`);
       return false;
     case 'truncated':
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
-      response.write('{"data": {', () => response.socket?.destroy());
+      response.write(`{"data": {"${misdeed.text ?? ''}`, () => response.socket?.destroy());
       return false;
     case 'redirect':
       response.writeHead(307, { location: misdeed.location });
@@ -83,7 +89,7 @@ export async function commit(misdeed: Misdeed, response: ServerResponse): Promis
       return false;
     case 'oversized':
       response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(`{"data":"${'x'.repeat(misdeed.bytes)}"}`);
+      response.end(`{"data":"${misdeed.text ?? ''}${'x'.repeat(misdeed.bytes)}"}`);
       return false;
   }
 }

@@ -9,6 +9,8 @@ export interface VaultDatabase {
   readonly database: string;
   /** May create roles, and hand out membership in the group that has the rights. */
   readonly admin: Login;
+  /** Longest life of a login, such as `45s`, renewals included; 24 h, in pieces of one, unless told. */
+  readonly maxTtl?: string;
 }
 
 const CONNECTION = 'store-platform';
@@ -23,7 +25,7 @@ const GROUP = 'store_platform_rw';
 export async function provisionDatabase(
   admin: VaultAdmin,
   role: string,
-  { host, port, database, admin: login }: VaultDatabase,
+  { host, port, database, admin: login, maxTtl }: VaultDatabase,
 ): Promise<void> {
   await admin.ensureMount('mounts', 'database', 'database');
   try {
@@ -45,7 +47,7 @@ export async function provisionDatabase(
     ],
     // Logins own nothing, so this needs no REASSIGN; sessions that are still open lose their rights with the role.
     revocation_statements: ['DROP ROLE IF EXISTS "{{name}}"'],
-    default_ttl: '1h',
-    max_ttl: '24h',
+    default_ttl: maxTtl ?? '1h',
+    max_ttl: maxTtl ?? '24h',
   });
 }

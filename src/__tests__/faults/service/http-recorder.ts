@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { HttpCaller, jsonOf, type Reply } from './http-caller.js';
+import { type KnownStore, storeAfter } from './known-store.js';
+import { type LoadMix, MixedLoad } from './mixed-load.js';
 import {
   type CallerKind,
   isPassing,
@@ -22,37 +24,8 @@ export interface RecorderOptions {
   readonly onReply: (reply: Reply) => void;
 }
 
-/** What a mixed load consists of; the rest are replacements. */
-export interface LoadMix {
-  readonly creations: number;
-  readonly decommissionings: number;
-  /** Of callers who may not write. */
-  readonly intrusions: number;
-  readonly reads: number;
-  /** Share of writes with an idempotency key. */
-  readonly keyed: number;
-}
-
-export const defaultMix: LoadMix = {
-  creations: 0.2,
-  decommissionings: 0.03,
-  intrusions: 0.03,
-  reads: 0.1,
-  keyed: 0.7,
-};
-
-interface KnownStore {
-  readonly code: string;
-  readonly id: string;
-  /** What it has when all that was accepted is done. */
-  version: number;
-  /** What a read must show at least: done, not only accepted. */
-  done: number;
-}
-
 const retryDelayMs = 60;
 const patienceMs = 40_000;
-const maxStoresPerWorker = 40;
 const finalStates = ['SUCCEEDED', 'FAILED', 'PARKED'];
 
 /** Clients that change stores over HTTP, and a log of what each of their writes was told. */
@@ -66,27 +39,27 @@ export class HttpRecorder {
   readonly prefix: string;
   readonly #options: RecorderOptions;
   readonly #http: HttpCaller;
-  #workers: Promise<void>[] = [];
-  #isStopping = false;
+  readonly #load: MixedLoad;
   #count = 0;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.prefix = `F${randomUUID().slice(0, 8).toUpperCase()}`;
     this.#http = new HttpCaller(options.port());
+    this.#load = new MixedLoad(options.random, {
+      read: (store) => this.#read(store),
+      write: (kind, store, how) => this.#write(kind, store, how),
+    });
   }
 
   /** @param count clients at once, each with one request at a time */
-  start(count: number, mix: LoadMix = defaultMix): void {
-    this.#workers.push(...Array.from({ length: count }, () => this.#work(mix)));
+  start(count: number, mix?: LoadMix): void {
+    this.#load.start(count, mix);
   }
 
   /** Lets every client finish what it is at. */
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    await Promise.all(this.#workers);
-    this.#workers = [];
-    this.#isStopping = false;
+  stop(): Promise<void> {
+    return this.#load.stop();
   }
 
   close(): void {
@@ -146,34 +119,6 @@ export class HttpRecorder {
       ...(result?.version !== undefined && { version: result.version }),
       ...(problem?.code !== undefined && { code: problem.code }),
     };
-  }
-
-  async #work(mix: LoadMix): Promise<void> {
-    const { random } = this.#options;
-    const stores: KnownStore[] = [];
-    while (!this.#isStopping) {
-      const store = stores.length > 0 ? random.pick(stores) : undefined;
-      const dice = random.next();
-      const isKeyed = random.next() < mix.keyed;
-      if (dice < mix.intrusions) {
-        await this.#write(store ? 'replace' : 'create', store, {
-          caller: random.pick(['viewer', 'forged', 'revoked'] as const),
-          // nobody waits to be let in
-          isKeyed: false,
-        });
-      } else if (store && dice < mix.intrusions + mix.reads) {
-        await this.#read(store);
-      } else if (!store || random.next() < mix.creations) {
-        const write = await this.#write('create', undefined, { isKeyed });
-        if (isSettled(write) && write.storeId !== undefined) stores.push(storeAfter(write));
-        if (stores.length > maxStoresPerWorker) stores.shift();
-      } else {
-        const kind = random.next() < mix.decommissionings ? 'decommission' : 'replace';
-        const write = await this.#write(kind, store, { isKeyed });
-        if (kind === 'replace' && isSettled(write)) Object.assign(store, storeAfter(write, store.done));
-        else stores.splice(stores.indexOf(store), 1);
-      }
-    }
   }
 
   async #read(store: KnownStore): Promise<void> {
@@ -275,14 +220,4 @@ export interface WriteOptions {
   /** After the path, such as a query. */
   readonly path?: string;
   readonly headers?: Record<string, string>;
-}
-
-/** The client may build on it: done, or accepted in the order of its store. */
-function isSettled(write: RecordedWrite): boolean {
-  return ['acknowledged', 'queued'].includes(outcomeOf(write));
-}
-
-function storeAfter({ code, storeId = '', baseVersion, answer }: RecordedWrite, doneBefore = 0): KnownStore {
-  const done = answer?.version ?? doneBefore;
-  return { code, id: storeId, version: answer?.version ?? baseVersion + 1, done };
 }

@@ -1,11 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { DevVault } from '../../../dev/vault/dev-vault.js';
 import type { VaultDatabase } from '../../../dev/vault/provision-database.js';
-import { provisionVault } from '../../../dev/vault/provision-vault.js';
+import { provisionVault, TRANSIT_KEY } from '../../../dev/vault/provision-vault.js';
 import { type VaultAccess, VaultAdmin } from '../../../dev/vault/vault-admin.js';
 import { createApiKey } from '../../../shared/services/caller-record.js';
+import { appRoleLogin } from '../../../shared/services/vault/login-strategies.js';
+import { VaultService, type VaultServiceDependencies } from '../../../shared/services/vault-service.js';
+import type { TimerClock } from '../../../shared/timer-clock.js';
 import { FaultProxy } from '../../helpers/fault-proxy.js';
+import { secretsIn } from './answered-secrets.js';
 import type { CallerKind } from './recorded-write.js';
+
+export interface LabVaultOptions {
+  /** Whose logins it shall make; none unless told. */
+  readonly database?: VaultDatabase;
+  readonly clock?: TimerClock;
+  /** Learns every token, password and key that it gives away, before whoever asked does. */
+  readonly onSecret?: (name: string, value: string) => void;
+}
 
 const signingKey = randomBytes(32).toString('base64');
 
@@ -30,9 +42,13 @@ export class LabVault {
     this.#keys = keys;
   }
 
-  /** @param database whose logins it shall make; none unless told */
-  static async start(database?: VaultDatabase): Promise<LabVault> {
-    const server = await DevVault.start();
+  static async start({ database, clock, onSecret }: LabVaultOptions = {}): Promise<LabVault> {
+    const server = await DevVault.start({
+      ...(clock && { clock }),
+      onAnswer: (path, { body }) => {
+        for (const [name, value] of secretsIn(path, body)) onSecret?.(name, value);
+      },
+    });
     const proxy = await FaultProxy.start(() => Number(new URL(server.address).port));
     const access = { address: server.address, rootToken: server.rootToken };
     const [operator, viewer, admin, revoked] = ['operator', 'viewer', 'admin', 'revoked'].map((name) =>
@@ -61,7 +77,8 @@ export class LabVault {
     );
   }
 
-  get #access(): VaultAccess {
+  /** With all rights, and past the proxy. */
+  get access(): VaultAccess {
     return { address: this.server.address, rootToken: this.server.rootToken };
   }
 
@@ -74,10 +91,20 @@ export class LabVault {
     const id = `lab-fresh-${(this.#fresh += 1)}`;
     const { apiKey, hash } = createApiKey(id);
     const key = { hash, createdAt: new Date().toISOString(), disabled: false };
-    await VaultAdmin.use(this.#access, (admin) =>
+    await VaultAdmin.use(this.access, (admin) =>
       admin.write(`secret/data/api-keys/${id}`, { data: { id, role, keys: [key] } }),
     );
     return apiKey;
+  }
+
+  /** Vault as the service uses it, in this process and past the proxy. @param timeoutMs for each call, on its clock */
+  open(dependencies: Omit<VaultServiceDependencies, 'login'>, timeoutMs = 2_000): VaultService {
+    const { VAULT_ROLE_ID: roleId = '', VAULT_SECRET_ID: secretId = '' } = this.environment;
+    const login = appRoleLogin({ mount: 'approle', roleId, secretId });
+    return new VaultService(
+      { address: this.server.address, transitKey: TRANSIT_KEY, timeoutMs },
+      { login, ...dependencies },
+    );
   }
 
   /** Tokens that services are logged in with. */

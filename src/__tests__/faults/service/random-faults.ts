@@ -6,26 +6,27 @@ import type { ServiceLab } from './service-lab.js';
 /** Something that goes wrong for a while, under load. What it leaves behind is mended after each. */
 export interface RandomFault {
   readonly name: string;
-  readonly begin: (lab: ServiceLab) => Promise<void>;
+  /** @param random how long what lasts; drawn by nobody else, so that a seed repeats it whatever the clients do */
+  readonly begin: (lab: ServiceLab, random: SeededRandom) => Promise<void>;
 }
 
 /** By chance, so that what is under way is met at different places. */
-function aWhile({ random }: ServiceLab, fromMs = 200, toMs = 2_500): Promise<void> {
+function aWhile(random: SeededRandom, fromMs = 200, toMs = 2_500): Promise<void> {
   return delay(random.between(fromMs, toMs));
 }
 
-async function promoteInstead(lab: ServiceLab): Promise<void> {
-  await aWhile(lab, 0, 1_500);
+async function promoteInstead(lab: ServiceLab, random: SeededRandom): Promise<void> {
+  await aWhile(random, 0, 1_500);
   await lab.cluster.promoteReplica();
 }
 
 const stopThenStart = (name: string, mode: 'immediate' | 'fast' | 'kill'): RandomFault => ({
   name,
-  begin: async (lab) => {
+  begin: async (lab, random) => {
     const { primary } = lab.cluster;
     if (mode === 'kill') await primary.kill();
     else await primary.stop(mode);
-    await aWhile(lab);
+    await aWhile(random);
     await primary.start();
   },
 });
@@ -36,66 +37,66 @@ export const randomFaults: readonly RandomFault[] = [
   stopThenStart('fast stop of the primary', 'fast'),
   {
     name: 'kill -9 of the primary, promotion',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       await lab.cluster.primary.kill();
-      await promoteInstead(lab);
+      await promoteInstead(lab, random);
     },
   },
   {
     name: 'fast stop of the primary, promotion',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       await lab.cluster.primary.stop('fast');
-      await promoteInstead(lab);
+      await promoteInstead(lab, random);
     },
   },
   { name: 'promotion while the old primary lives on', begin: promoteInstead },
   {
     name: 'SIGSTOP of the primary',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       const { primary } = lab.cluster;
       await primary.pause();
-      await aWhile(lab);
+      await aWhile(random);
       await primary.resume();
     },
   },
   {
     name: 'black hole before the primary',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       const proxy = lab.proxyOf(lab.cluster.primary);
       await proxy.setMode({ kind: 'black-hole' });
-      await aWhile(lab);
+      await aWhile(random);
       await proxy.setMode({ kind: 'pass' });
     },
   },
   {
     name: 'black hole before the primary, promotion',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       await lab.proxyOf(lab.cluster.primary).setMode({ kind: 'black-hole' });
-      await promoteInstead(lab);
+      await promoteInstead(lab, random);
     },
   },
   {
     name: 'replies to COMMIT dropped',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       const proxy = lab.proxyOf(lab.cluster.primary);
       for (let count = 0; count < 5; count += 1) {
         proxy.cutNextReplyTo(containing('COMMIT'));
-        await aWhile(lab, 50, 300);
+        await aWhile(random, 50, 300);
       }
     },
   },
   {
     name: 'replica stopped',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       await lab.cluster.replica.stop('immediate');
-      await aWhile(lab);
+      await aWhile(random);
     },
   },
   {
     name: 'kill -9 of the service',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       await lab.service.kill('SIGKILL');
-      await aWhile(lab, 0, 500);
+      await aWhile(random, 0, 500);
       await lab.service.start();
     },
   },
@@ -108,39 +109,28 @@ export const randomFaults: readonly RandomFault[] = [
   },
   {
     name: 'kill -9 of the service without a primary',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       const { primary } = lab.cluster;
       await primary.kill();
-      await aWhile(lab, 100, 1_000);
+      await aWhile(random, 100, 1_000);
       await lab.service.restart();
-      await aWhile(lab);
+      await aWhile(random);
       await primary.start();
     },
   },
   {
     name: 'black hole before Vault',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       await lab.vault.proxy.setMode({ kind: 'black-hole' });
-      await aWhile(lab);
+      await aWhile(random);
       await lab.vault.proxy.setMode({ kind: 'pass' });
     },
   },
   {
     name: 'Vault sealed',
-    begin: async (lab) => {
+    begin: async (lab, random) => {
       lab.vault.server.state.isSealed = true;
-      await aWhile(lab);
+      await aWhile(random);
     },
   },
 ];
-
-/** Each once in an order of chance, and then again. */
-export function* shuffled(random: SeededRandom): Generator<RandomFault, never> {
-  for (;;) {
-    const left = [...randomFaults];
-    while (left.length > 0) {
-      const [fault] = left.splice(random.between(0, left.length - 1), 1);
-      if (fault) yield fault;
-    }
-  }
-}

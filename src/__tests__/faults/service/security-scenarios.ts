@@ -14,17 +14,18 @@ const recoveryMs = 60_000;
 /** How long the decision about a key may be believed without asking again. */
 const validityMs = 30_000;
 
-const misdeeds: readonly Misdeed[] = [
-  { kind: 'status', status: 500 },
-  { kind: 'status', status: 503 },
-  { kind: 'status', status: 403, errors: ['permission denied'] },
+/** @param mark to be found in whatever they answer */
+const misdeeds = (mark: string): readonly Misdeed[] => [
+  { kind: 'status', status: 500, errors: [mark] },
+  { kind: 'status', status: 503, errors: [mark] },
+  { kind: 'status', status: 403, errors: [`permission denied: ${mark}`] },
   { kind: 'status', status: 429, retryAfter: '1' },
   { kind: 'hang' },
   { kind: 'reset' },
-  { kind: 'malformed' },
-  { kind: 'truncated' },
-  { kind: 'redirect', location: 'http://127.0.0.1:1/v1/secret' },
-  { kind: 'oversized', bytes: 2_000_000 },
+  { kind: 'malformed', text: mark },
+  { kind: 'truncated', text: mark },
+  { kind: 'redirect', location: `http://127.0.0.1:1/v1/secret/${mark}` },
+  { kind: 'oversized', bytes: 2_000_000, text: mark },
 ];
 
 /** Reads and writes at once, with keys that nobody has decided about yet. */
@@ -68,7 +69,7 @@ async function nobodyIsLetIn(lab: ServiceLab): Promise<Measurements> {
   };
   const begin: Record<string, () => void | Promise<void>> = {
     ...Object.fromEntries(
-      misdeeds.map((misdeed, index) => [
+      misdeeds(lab.mark('a wrong answer of Vault')).map((misdeed, index) => [
         `${misdeed.kind} ${index}`,
         () => void vault.server.misbehaviour.begin({ pathPrefix: 'secret/data/api-keys', misdeed }),
       ]),

@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PostgresServer } from '../../../dev/postgres/postgres-server.js';
 import { waitUntil } from '../../../dev/wait-until.js';
@@ -15,6 +14,7 @@ import { LabVault } from './lab-vault.js';
 import { readTruth } from './read-truth.js';
 import { checkService, describeFindings, type Verdict } from './service-checker.js';
 import { ServiceProcess } from './service-process.js';
+import { provisionStaticLogin } from './static-login.js';
 import type { PersonalData } from './store-body.js';
 
 export interface ServiceLabOptions {
@@ -22,6 +22,10 @@ export interface ServiceLabOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Whether Vault makes the logins for the database; else they are in the connection strings. */
   readonly hasVaultLogins?: boolean;
+  /** How long such a login lives, renewals included, such as `45s`; an hour, renewed, unless told. */
+  readonly loginTtl?: string;
+  /** How often Vault changes the password of one login, such as `5s`, in place of logins that come and go. */
+  readonly passwordPeriod?: string;
 }
 
 const recoveryMs = 30_000;
@@ -31,7 +35,7 @@ const drainMs = 120_000;
 export class ServiceLab {
   readonly #recorders: HttpRecorder[] = [];
   readonly #services: ServiceProcess[] = [];
-  readonly #http: HttpCaller;
+  readonly #callers = new Map<ServiceProcess, HttpCaller>();
 
   private constructor(
     readonly cluster: FaultCluster,
@@ -45,22 +49,28 @@ export class ServiceLab {
     readonly personal: PersonalData,
   ) {
     this.#services.push(service);
-    this.#http = new HttpCaller(service.port);
   }
 
   static async open(
     cluster: FaultCluster,
     random: SeededRandom,
     canaries: CanaryWatch,
-    { environment = {}, hasVaultLogins = false }: ServiceLabOptions = {},
+    { environment = {}, hasVaultLogins = false, loginTtl, passwordPeriod }: ServiceLabOptions = {},
   ): Promise<ServiceLab> {
     const [first, second] = cluster.nodes;
     const proxies = [
       await FaultProxy.start(() => first.port),
       await FaultProxy.start(() => second.port),
     ] as const;
-    const vault = await LabVault.start(hasVaultLogins ? cluster.forVault() : undefined);
-    const folder = await mkdtemp(join(tmpdir(), 'store-platform-service-'));
+    const vault = await LabVault.start({
+      ...(hasVaultLogins && {
+        database: { ...cluster.forVault(), ...(loginTtl !== undefined && { maxTtl: loginTtl }) },
+      }),
+      onSecret: (name, value) => {
+        canaries.guard(name, value);
+      },
+    });
+    const folder = await mkdtemp(join(cluster.folder, 'service-'));
     const variables = {
       NODE_ENV: 'test',
       LOG_LEVEL: 'info',
@@ -70,6 +80,7 @@ export class ServiceLab {
       RATE_LIMIT_REQUESTS: '10000000',
       JOURNAL_DIR: join(folder, 'journal'),
       ...vault.environment,
+      ...(passwordPeriod !== undefined && (await provisionStaticLogin(cluster, vault, passwordPeriod))),
       ...environment,
     };
     const mark = randomUUID().slice(0, 8);
@@ -118,6 +129,13 @@ export class ServiceLab {
     return service;
   }
 
+  /** Something to look for, to be put where it may be seen by the service only. */
+  mark(name: string): string {
+    const value = `canary-${randomUUID()}`;
+    this.canaries.guard(name, value);
+    return value;
+  }
+
   recorder(service = this.service): HttpRecorder {
     const recorder = new HttpRecorder({
       port: () => service.port,
@@ -142,11 +160,25 @@ export class ServiceLab {
     return recorder;
   }
 
-  /** Asks the service as an operator, unless told otherwise. */
-  async ask(method: string, path: string, options: Parameters<HttpCaller['call']>[2] = {}): Promise<Reply> {
-    const reply = await this.#http.ask(method, path, { key: this.vault.keyOf('operator'), ...options });
+  /** Asks a service as an operator, unless told otherwise. */
+  async ask(
+    method: string,
+    path: string,
+    options: Parameters<HttpCaller['call']>[2] = {},
+    service = this.service,
+  ): Promise<Reply> {
+    const reply = await this.#callerOf(service).ask(method, path, {
+      key: this.vault.keyOf('operator'),
+      ...options,
+    });
     if (reply.status >= 400 || path === '/metrics') this.canaries.look(`${method} ${path}`, reply.text);
     return reply;
+  }
+
+  #callerOf(service: ServiceProcess): HttpCaller {
+    const caller = this.#callers.get(service) ?? new HttpCaller(service.port);
+    this.#callers.set(service, caller);
+    return caller;
   }
 
   /** Until the service says that it serves its whole purpose, or at least this much; breakers close with the next requests. */
@@ -154,7 +186,7 @@ export class ServiceLab {
     await waitUntil(
       `the service to be ${statuses.join(' or ')}`,
       async () => {
-        const reply = await this.#http.call('GET', '/health/ready', { timeoutMs: 2_000 });
+        const reply = await this.#callerOf(this.service).call('GET', '/health/ready', { timeoutMs: 2_000 });
         if (typeof reply === 'string') return false;
         const { status, checks } = jsonOf(reply) as { status?: string; checks?: Record<string, string> };
         const isUp = checks?.['databasePrimary'] === 'up' && checks['vault'] === 'up';
@@ -192,11 +224,11 @@ export class ServiceLab {
   async close(): Promise<void> {
     await Promise.all(this.#recorders.map((recorder) => recorder.stop()));
     for (const recorder of this.#recorders) recorder.close();
-    if (this.service.isRunning) {
-      const reply = await this.#http.call('GET', '/metrics', { timeoutMs: 2_000 });
+    for (const service of this.#services.filter(({ isRunning }) => isRunning)) {
+      const reply = await this.#callerOf(service).call('GET', '/metrics', { timeoutMs: 2_000 });
       if (typeof reply !== 'string') this.canaries.look('/metrics', reply.text);
     }
-    this.#http.close();
+    for (const caller of this.#callers.values()) caller.close();
     await Promise.all(this.#services.map((service) => service.kill('SIGKILL')));
     await this.#lookThroughFiles();
     await this.vault.close();

@@ -32,9 +32,12 @@ const logFolder = process.env['FAULT_LOG'];
 const running = new Set<ChildProcess>();
 
 // the last resort: an orderly end stops every service itself
-process.once('exit', () => {
+process.once('exit', killServices);
+
+/** kill -9 of all that run, in every lab. */
+export function killServices(): void {
   for (const child of running) child.kill('SIGKILL');
-});
+}
 
 /** The real service as a process of its own, that can be killed and started again on the same port. */
 export class ServiceProcess {

@@ -1,7 +1,13 @@
+import { batchScenarios } from './batch-scenarios.js';
 import { crashScenarios } from './crash-scenarios.js';
+import { denialScenarios } from './denial-scenarios.js';
 import { diskScenarios } from './disk-scenarios.js';
+import { hangScenarios } from './hang-scenarios.js';
 import { journalScenarios } from './journal-scenarios.js';
+import { lateSuccessScenario } from './late-success-scenario.js';
+import { leaseScenarios } from './lease-scenarios.js';
 import { outageScenarios } from './outage-scenarios.js';
+import { sealedScenarios } from './sealed-scenarios.js';
 import { securityScenarios } from './security-scenarios.js';
 import type { ServiceScenario } from './service-scenario.js';
 import { soak } from './soak.js';
@@ -18,7 +24,13 @@ export const serviceScenarios: readonly ServiceScenario[] = [
   ...journalScenarios,
   ...diskScenarios,
   ...vaultScenarios,
+  ...leaseScenarios,
+  ...sealedScenarios,
+  ...denialScenarios,
+  ...hangScenarios,
+  ...batchScenarios,
   ...securityScenarios,
+  lateSuccessScenario,
   ...throughputScenarios,
   soak,
 ];

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SeededRandom } from '../../helpers/seeded-random.js';
 import { messageOf } from '../../../shared/errors/error-code.js';
 import type { Measurements } from '../scenario.js';
-import { shuffled } from './random-faults.js';
+import { faultPlan } from './fault-plan.js';
 import type { ServiceLab } from './service-lab.js';
 import type { ServiceScenario } from './service-scenario.js';
 import { totals } from './stop-scenarios.js';
@@ -14,23 +13,22 @@ const defaultRounds = 8;
 const maxMsPerRound = 90_000;
 
 /**
- * Faults by chance under a mixed load, until there were enough of both. The sequence of faults follows from the seed
- * alone; what the clients do meanwhile depends on their timing.
+ * Faults by chance under a mixed load, until there were enough of both. Which faults, how long, and how long in between
+ * follows from the seed alone; what the clients do meanwhile depends on their timing.
  */
 async function run(lab: ServiceLab): Promise<Measurements> {
   const operations = Number(process.env['FAULT_OPERATIONS'] ?? defaultOperations);
   const rounds = Number(process.env['FAULT_ROUNDS'] ?? defaultRounds);
   const startedAtMs = performance.now();
   const recorder = await lab.load(clients);
-  const faults = shuffled(new SeededRandom(lab.random.seed));
+  const plan = faultPlan(lab.random.seed);
   let count = 0;
   for (; count < rounds || recorder.writes.length < operations; count += 1) {
-    const { value: fault } = faults.next();
+    const { fault, random, pauseMs } = plan.next().value;
     try {
-      await bounded(fault.begin(lab));
+      await bounded(fault.begin(lab, random));
       await lab.heal();
-      // between two faults, as between any two incidents, there is some good time
-      await delay(lab.random.between(200, 1_000));
+      await delay(pauseMs);
     } catch (error) {
       throw new Error(`${fault.name}, fault ${count + 1}: ${messageOf(error)}`, { cause: error });
     }

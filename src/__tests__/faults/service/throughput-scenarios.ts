@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitUntil } from '../../../dev/wait-until.js';
 import type { Measurements } from '../scenario.js';
-import { type LoadMix } from './http-recorder.js';
+import type { LoadMix } from './mixed-load.js';
 import { impatient, queueWrites } from './queueing.js';
 import type { RecordedWrite } from './recorded-write.js';
 import type { ServiceLab } from './service-lab.js';

@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { waitUntil } from '../../../dev/wait-until.js';
 import type { Measurements } from '../scenario.js';
 import type { HttpRecorder } from './http-recorder.js';
+import { MetricsPage } from './metrics-page.js';
+import { repliesLike } from './replies.js';
 import type { ServiceLab } from './service-lab.js';
 import type { ServiceScenario } from './service-scenario.js';
 import { totals, writesAgain } from './stop-scenarios.js';
@@ -29,17 +31,12 @@ interface Efforts {
 }
 
 async function effortsOf(lab: ServiceLab): Promise<Efforts> {
-  const { text } = await lab.ask('GET', '/metrics');
-  const sum = (name: string, label = ''): number =>
-    text
-      .split('\n')
-      .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(label))
-      .reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);
+  const page = await MetricsPage.read(lab);
   return {
-    logins: sum('vault_logins_total', 'outcome="done"'),
-    mints: sum('vault_rotations_total'),
-    refusals: sum('vault_security_events_total', 'event="credentials_refused"'),
-    retries: sum('database_write_retries_total', 'reason="credentials"'),
+    logins: page.sum('vault_logins_total', 'outcome="done"'),
+    mints: page.sum('vault_rotations_total'),
+    refusals: page.sum('vault_security_events_total', 'event="credentials_refused"'),
+    retries: page.sum('database_write_retries_total', 'reason="credentials"'),
   };
 }
 
@@ -77,10 +74,6 @@ async function judge(
   // what is under way when the login goes, or when the next one comes, meets a refusal and is repeated once
   assert.ok(measured.retries <= 2 * (clients + drainStreams), 'a write is tried again at most once');
   return { ...measured, ...sums };
-}
-
-function repliesLike({ replies }: HttpRecorder, pattern: RegExp): readonly (readonly [string, number])[] {
-  return [...replies].filter(([what]) => pattern.test(what));
 }
 
 /**
