@@ -29,12 +29,13 @@ export function readinessOf(
     databaseReplica: replica,
     vault: vault.isAnswering ? 'up' : 'down',
   };
-  const unwell = outlooks.filter(({ state }) => state !== 'closed');
+  const unwell = outlooks.filter(({ isAdmitting }) => !isAdmitting);
   const breakers = unwell.length > 0 && Object.fromEntries(unwell.map(({ name, state }) => [name, state]));
   const facts = { checks, ...(breakers && { breakers }) };
   if (isDraining) return { status: 'draining', ...facts };
   const guards = outlooks.filter(({ name }) => securityBreaker.test(name));
-  const isLockedOut = guards.length > 0 && guards.every(({ isRefusing }) => isRefusing);
+  const isLockedOut =
+    guards.length > 0 && guards.every(({ state, isAdmitting }) => !isAdmitting && state !== 'half-open');
   const hasAny = primary === 'up' || replica === 'up' || vault.isAnswering;
   if (isLockedOut || !hasAny) return { status: 'unavailable', ...facts };
   const isWhole = primary === 'up' && vault.isAnswering && !breakers;

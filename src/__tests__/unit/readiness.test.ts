@@ -12,7 +12,7 @@ function database(cluster: object, ...roles: string[]): DatabaseStatus {
   return { cluster, nodes } as unknown as DatabaseStatus;
 }
 
-const closed: BreakerOutlook = { name: 'vault-decrypt', state: 'closed', isRefusing: false };
+const closed: BreakerOutlook = { name: 'vault-decrypt', state: 'closed', isAdmitting: true };
 
 function withBreakers(...breakers: BreakerOutlook[]): Readiness {
   return readinessOf(database(primary, 'primary', 'replica'), { isAnswering: true }, breakers, false);
@@ -24,9 +24,9 @@ describe('readiness with all dependencies up', () => {
   });
 
   it.each(['database-primary', 'database-replica', 'vault-reads', 'vault-security', 'security'])(
-    'is degraded, and names %s, when that is half-open',
+    'is degraded, and names %s, while one call tries whether that works again',
     (name) => {
-      const { status, breakers } = withBreakers(closed, { name, state: 'half-open', isRefusing: false });
+      const { status, breakers } = withBreakers(closed, { name, state: 'half-open', isAdmitting: false });
       expect({ status, breakers }).toEqual({ status: 'degraded', breakers: { [name]: 'half-open' } });
     },
   );
@@ -35,7 +35,7 @@ describe('readiness with all dependencies up', () => {
     const outlooks = ['database-primary', 'database-replica'].map((name) => ({
       name,
       state,
-      isRefusing: true,
+      isAdmitting: false,
     }));
     expect(withBreakers(...outlooks)).toMatchObject({
       status: 'degraded',
@@ -46,20 +46,30 @@ describe('readiness with all dependencies up', () => {
   it.each(['open', 'isolated'] as const)(
     'is unavailable when nobody can be let in: security is %s',
     (state) => {
-      const { status, breakers } = withBreakers({ name: 'security', state, isRefusing: true });
+      const { status, breakers } = withBreakers({ name: 'security', state, isAdmitting: false });
       expect({ status, breakers }).toEqual({ status: 'unavailable', breakers: { security: state } });
     },
   );
 
-  it('is degraded as soon as the open breaker would make a trial: without requests there would never be one', () => {
-    expect(withBreakers({ name: 'security', state: 'open', isRefusing: false }).status).toBe('degraded');
+  it.each(['open', 'half-open'] as const)(
+    'says nothing of a breaker that would make a trial, %s: without requests there would never be one',
+    (state) => {
+      const outlook = withBreakers({ name: 'security', state, isAdmitting: true });
+      expect(outlook).toEqual({ status: 'ok', checks: expect.anything() });
+    },
+  );
+
+  it('does not turn everybody away over a trial that is under way', () => {
+    expect(withBreakers({ name: 'security', state: 'half-open', isAdmitting: false }).status).toBe(
+      'degraded',
+    );
   });
 
   it('is degraded while callers of another kind can still be let in', () => {
-    const keys = { name: 'security', state: 'isolated', isRefusing: true } as const;
-    const tokens = { name: 'security-oidc', state: 'closed', isRefusing: false } as const;
+    const keys = { name: 'security', state: 'isolated', isAdmitting: false } as const;
+    const tokens = { name: 'security-oidc', state: 'closed', isAdmitting: true } as const;
     expect(withBreakers(keys, tokens).status).toBe('degraded');
-    expect(withBreakers(keys, { ...tokens, state: 'open', isRefusing: true }).status).toBe('unavailable');
+    expect(withBreakers(keys, { ...tokens, state: 'open', isAdmitting: false }).status).toBe('unavailable');
   });
 });
 

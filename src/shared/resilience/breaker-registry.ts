@@ -19,8 +19,8 @@ export interface BreakerView {
 export interface BreakerOutlook {
   readonly name: string;
   readonly state: BreakerState['name'];
-  /** Whether it would refuse a call made now; an open one whose trial is due would not. */
-  readonly isRefusing: boolean;
+  /** Whether it would let a call through now, as an open one does whose trial is due. */
+  readonly isAdmitting: boolean;
 }
 
 /** What breakers log with; winston's logger is one. */
@@ -70,7 +70,7 @@ export class BreakerRegistry {
     return this.list().map(({ name, state }) => ({
       name,
       state,
-      isRefusing: state !== 'half-open' && !this.#find(name).isAdmitting,
+      isAdmitting: this.#find(name).isAdmitting,
     }));
   }
 

@@ -5,7 +5,7 @@ export interface Readiness {
   readonly status: 'ok' | 'degraded' | 'unavailable' | 'draining';
   /** What was looked at, and how it is. */
   readonly checks: Readonly<Record<string, string>>;
-  /** The states of breakers that are not closed, by name; absent when all are. */
+  /** The states of breakers that let nothing through, by name; absent when there are none. */
   readonly breakers?: Readonly<Record<string, string>>;
 }
 

@@ -126,8 +126,8 @@ export class HttpRecorder {
       key: this.#options.keyOf('operator'),
     });
     this.#tally(typeof reply === 'string' ? reply : `GET ${reply.status}`);
-    if (typeof reply === 'string' || reply.status !== 200) return;
-    const { version, meta } = jsonOf(reply) as { version: number; meta?: { stale?: boolean } };
+    if (typeof reply === 'string' || ![200, 404].includes(reply.status)) return;
+    const { version = 0, meta } = jsonOf(reply) as { version?: number; meta?: { stale?: boolean } };
     if (version < store.done && meta?.stale !== true && reply.headers.age === undefined) {
       this.staleReads.push(`${store.code} v${version} after v${store.done}`);
     }

@@ -38,7 +38,6 @@ async function run(lab: ServiceLab): Promise<Measurements> {
     faults: count,
     writes: recorder.writes.length,
     ...sums,
-    'stale reads': recorder.staleReads.length,
     seconds: (performance.now() - startedAtMs) / 1_000,
   };
 }

@@ -64,10 +64,15 @@ export function writesAgain(
   );
 }
 
-/** Holds all against the primary and gives the totals. */
+/** Holds all against the primary, and reads against what their readers were told before; gives the totals. */
 export async function totals(lab: ServiceLab, recorder: HttpRecorder): Promise<Measurements> {
   const { acknowledged, journaled, unknown, lost, doubled, failedOpen } = await lab.check(recorder);
   assert.ok(acknowledged > 0, 'something was acknowledged');
+  assert.deepEqual(
+    recorder.staleReads,
+    [],
+    'what was acknowledged is shown, or the answer says that it is old',
+  );
   return {
     acknowledged,
     journaled,
@@ -75,6 +80,7 @@ export async function totals(lab: ServiceLab, recorder: HttpRecorder): Promise<M
     lost: lost.length,
     doubled: doubled.length,
     failedOpen: failedOpen.length,
+    staleReads: recorder.staleReads.length,
   };
 }
 
