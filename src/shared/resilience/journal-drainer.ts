@@ -110,6 +110,11 @@ export class JournalDrainer {
     if (this.#backoff.waitingMs === undefined) this.#start();
   }
 
+  /** Somebody waits for what is queued in this stream: it is drained before others. */
+  prefer(stream: string): void {
+    this.#schedule.prefer(stream);
+  }
+
   /** Entries were put back to their places in the queue, or taken out: what was fetched and not begun is fetched anew. */
   reconsider(): void {
     this.#schedule.reconsider();

@@ -17,6 +17,7 @@ import {
 } from './journal/journal-options.js';
 import type {
   ListArguments,
+  NextArguments,
   OperationOf,
   Operations,
   OperationType,
@@ -146,9 +147,9 @@ export class WriteJournal {
     return this.#read({ type: 'founder', stream });
   }
 
-  /** The oldest queued entries, in order, without those of the streams named and those that wait for a founder. */
-  next(limit: number, excludingStreams: readonly string[] = []): Promise<readonly SealedEntry[]> {
-    return this.#submit({ type: 'next', limit, excludingStreams });
+  /** The oldest queued entries but those that wait for a founder; those of preferred streams first, each in order. */
+  next(limit: number, streams: Omit<NextArguments, 'limit'> = {}): Promise<readonly SealedEntry[]> {
+    return this.#submit({ type: 'next', limit, ...streams });
   }
 
   /**

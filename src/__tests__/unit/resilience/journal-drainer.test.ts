@@ -42,6 +42,26 @@ describe('draining', () => {
     expect(bench.drainer.state).toEqual({ name: 'idle' });
   });
 
+  it('takes what somebody waits for before older entries, in its order, and then goes on as before', async () => {
+    const others = Array.from({ length: 150 }, (_, index) => [`e${index}`, `s${index}`] as const);
+    const bench = await workshop.bench(
+      [...others, ['w1', 'wanted'], ['w2', 'wanted'], ['late', 'wanted later']],
+      (entry) => {
+        if (entry.id === 'e0') bench.drainer.prefer('wanted later');
+        return Promise.resolve(done);
+      },
+      { concurrency: 1 },
+    );
+    bench.drainer.prefer('wanted');
+    bench.drainer.prefer('nothing of which is queued');
+    await drain(bench);
+    expect(bench.calls.slice(0, 3)).toEqual(['w1', 'w2', 'e0']);
+    // what was fetched already is not fetched again
+    expect(bench.calls.indexOf('late')).toBeLessThan(70);
+    const rest = bench.calls.filter((id) => id.startsWith('e'));
+    expect(rest).toEqual(others.map(([id]) => id));
+  });
+
   it('keeps the order within every stream, whatever the timing, with bounded concurrency', async () => {
     await fc.assert(
       fc.asyncProperty(

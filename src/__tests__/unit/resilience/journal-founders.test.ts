@@ -34,7 +34,7 @@ describe('entries that found streams under the same name', () => {
     await journal.append(sampleEntry('a2', 'store-1'));
     expect(await nextIds(journal)).toEqual(['a', 'c', 'a2']);
     // while the first is in work as well
-    expect((await journal.next(10, ['store-1'])).map(({ id }) => id)).toEqual(['c']);
+    expect((await journal.next(10, { excluded: ['store-1'] })).map(({ id }) => id)).toEqual(['c']);
     await journal.markApplied('a', null);
     expect(await nextIds(journal)).toEqual(['b', 'b2', 'c', 'a2']);
   });
@@ -237,7 +237,7 @@ describe('a journal of the first version', () => {
     expect(journal.isFounding('whatever')).toBe(true);
     await journal.append(founder('d', 'store-4', 'code'));
     expect(await nextIds(journal)).toEqual(['a', 'c']);
-    expect((await journal.next(10, ['store-1'])).map(({ id }) => id)).toEqual(['c']);
+    expect((await journal.next(10, { excluded: ['store-1'] })).map(({ id }) => id)).toEqual(['c']);
     await journal.markApplied('a', null);
     expect(await nextIds(journal)).toEqual(['b', 'c']);
     await journal.markApplied('b', null);

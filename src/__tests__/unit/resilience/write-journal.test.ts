@@ -157,8 +157,16 @@ describe('looking', () => {
 
   it('gives the next entries of streams that are not excluded', async () => {
     const journal = await workshop.openWith(['a', 's1'], ['b', 's2'], ['c', 's1'], ['d', 's3']);
-    expect(idsOf(await journal.next(10, ['s1']))).toEqual(['b', 'd']);
+    expect(idsOf(await journal.next(10, { excluded: ['s1'] }))).toEqual(['b', 'd']);
     expect(idsOf(await journal.next(2))).toEqual(['a', 'b']);
+  });
+
+  it('gives those of preferred streams first, each in order, and no more than asked for', async () => {
+    const journal = await workshop.openWith(['a', 's1'], ['b', 's2'], ['c', 's3'], ['d', 's2'], ['e', 's4']);
+    const preferred = ['s2', 's4', 'nothing'];
+    expect(idsOf(await journal.next(10, { preferred }))).toEqual(['b', 'd', 'e', 'a', 'c']);
+    expect(idsOf(await journal.next(10, { preferred, excluded: ['s1'] }))).toEqual(['b', 'd', 'e', 'c']);
+    expect(idsOf(await journal.next(2, { preferred }))).toEqual(['b', 'd']);
   });
 
   it('does not open a payload for an entry that it was not sealed for', async () => {

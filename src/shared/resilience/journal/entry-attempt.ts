@@ -84,7 +84,7 @@ export class EntryAttempt {
   /** Whether it has failed for long, and there is none beside it that could show whose fault that is. */
   async #isHopeless(entry: SealedEntry, attempts: number): Promise<boolean> {
     if (attempts < loneAttempts || this.faults.failingMs(entry) < loneMs) return false;
-    return (await this.#options.journal.next(1, [entry.stream])).length === 0;
+    return (await this.#options.journal.next(1, { excluded: [entry.stream] })).length === 0;
   }
 
   /**

@@ -26,7 +26,7 @@ export interface Operations {
   redrive: { args: { ids: readonly string[] }; result: number };
   drop: { args: { id: string; errorJson: string }; result: undefined };
   forget: { args: { settledBeforeMs: number; limit: number }; result: number };
-  next: { args: { limit: number; excludingStreams: readonly string[] }; result: SealedEntry[] };
+  next: { args: NextArguments; result: SealedEntry[] };
   get: { args: { id: string }; result: SealedEntry | undefined };
   claimant: { args: { key: string }; result: SealedEntry | undefined };
   founder: { args: { stream: string }; result: SealedEntry | undefined };
@@ -42,6 +42,14 @@ export interface SealedWrite {
   readonly sealed: string;
   readonly founds: string | undefined;
   readonly claim: Claim | undefined;
+}
+
+export interface NextArguments {
+  readonly limit: number;
+  /** Streams that are passed over. */
+  readonly excluded?: readonly string[];
+  /** Streams whose entries come before all others. */
+  readonly preferred?: readonly string[];
 }
 
 export interface ListArguments {

@@ -1,8 +1,14 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type EntryRow, listedColumns, sealedColumns, toEntry, toSealedEntry } from './entry-row.ts';
 import { anyName } from './journal-schema.ts';
 import type { EntryPage, JournalCounts, JournalLimit, JournalLimits, SealedEntry } from './journal-entry.js';
-import type { ListArguments, OperationOf, QueuedStreams, ReadType } from './journal-protocol.js';
+import type {
+  ListArguments,
+  NextArguments,
+  OperationOf,
+  QueuedStreams,
+  ReadType,
+} from './journal-protocol.js';
 
 interface Holdings {
   readonly entries: number;
@@ -16,6 +22,7 @@ export class JournalReads {
   readonly #limits: JournalLimits;
   readonly #holdings;
   readonly #next;
+  readonly #nextPreferred;
   readonly #one;
   readonly #claimant;
   readonly #founder;
@@ -31,10 +38,10 @@ export class JournalReads {
         (SELECT min(queued_ms) FROM entry INDEXED BY entry_queued_age WHERE state = 'queued') AS oldestMs
       FROM ledger`);
     // who founds under the name of an older one, which may be any, waits with its stream
-    this.#next = database.prepare(`
-      SELECT ${sealedColumns} FROM entry
-      WHERE state = 'queued' AND stream NOT IN (SELECT value FROM json_each(:excluded))
-        AND sequence <= :last
+    const next = (streams: string, index = ''): StatementSync =>
+      database.prepare(`
+      SELECT ${sealedColumns} FROM entry ${index}
+      WHERE state = 'queued' AND ${streams} AND sequence <= :last
         AND NOT EXISTS (
           SELECT 1 FROM entry AS founder INDEXED BY entry_founder
           WHERE founder.stream = entry.stream AND founder.founds IS NOT NULL AND founder.state = 'queued'
@@ -43,6 +50,11 @@ export class JournalReads {
               WHERE older.state = 'queued' AND older.founds IN (founder.founds, '${anyName}')
                 AND older.sequence < founder.sequence AND older.stream <> founder.stream))
       ORDER BY sequence LIMIT :limit`);
+    this.#next = next('stream NOT IN (SELECT value FROM json_each(:streams))');
+    this.#nextPreferred = next(
+      'stream IN (SELECT value FROM json_each(:streams))',
+      'INDEXED BY entry_queued_stream',
+    );
     this.#one = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE id = ?`);
     this.#claimant = database.prepare(`SELECT ${sealedColumns} FROM entry WHERE claim = ? AND sequence <= ?`);
     this.#founder = database.prepare(`
@@ -64,7 +76,7 @@ export class JournalReads {
   answer(read: OperationOf<ReadType>, nowMs: number, hiddenAfter = Number.MAX_SAFE_INTEGER): unknown {
     switch (read.type) {
       case 'next':
-        return this.#nextEntries(read.limit, read.excludingStreams, hiddenAfter);
+        return this.#nextEntries(read, hiddenAfter);
       case 'get': {
         const entry = this.find(read.id);
         return entry && entry.sequence <= hiddenAfter ? entry : undefined;
@@ -146,10 +158,15 @@ export class JournalReads {
     return founder === undefined ? [] : [[stream, founder]];
   }
 
-  #nextEntries(limit: number, excludingStreams: readonly string[], hiddenAfter: number): SealedEntry[] {
-    const excluded = JSON.stringify(excludingStreams);
-    const rows = this.#next.all({ excluded, last: hiddenAfter, limit });
-    return (rows as unknown as EntryRow[]).map(toSealedEntry);
+  #nextEntries({ limit, excluded = [], preferred = [] }: NextArguments, last: number): SealedEntry[] {
+    const find = (statement: StatementSync, streams: readonly string[], count: number): SealedEntry[] =>
+      (statement.all({ streams: JSON.stringify(streams), last, limit: count }) as unknown as EntryRow[]).map(
+        toSealedEntry,
+      );
+    if (preferred.length === 0) return find(this.#next, excluded, limit);
+    const first = find(this.#nextPreferred, preferred, limit);
+    if (first.length === limit) return first;
+    return [...first, ...find(this.#next, [...excluded, ...preferred], limit - first.length)];
   }
 
   #list({ state, limit, cursor = 0 }: ListArguments, hiddenAfter: number): EntryPage {

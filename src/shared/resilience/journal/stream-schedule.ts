@@ -7,6 +7,9 @@ interface SetAside {
   readonly cancel: CancelTask | undefined;
 }
 
+/** As many as may be waited for at once by far; each has a part in every question to the journal. */
+const maxPreferred = 256;
+
 /**
  * Which streams are worked on, which come next, and which are passed over for now. Entries that were fetched and not begun
  * are dropped with `reconsider`, and by a stream that stops before its end: the journal gives them again.
@@ -18,6 +21,8 @@ export class StreamSchedule {
   readonly #busy = new Map<string, Promise<void>>();
   #ready = new Map<string, SealedEntry[]>();
   readonly #aside = new Map<string, SetAside>();
+  /** Streams that somebody waits for. */
+  readonly #preferred = new Set<string>();
   #epoch = 0;
   /** Streams that are passed over no longer, which what is being fetched does not know. */
   #returns = 0;
@@ -86,6 +91,14 @@ export class StreamSchedule {
     }
   }
 
+  /** Has a stream come before others, as somebody waits for it. In an outage many do for a while: the last ones count. */
+  prefer(stream: string): void {
+    this.#preferred.delete(stream);
+    this.#preferred.add(stream);
+    const [oldest] = this.#preferred;
+    if (this.#preferred.size > maxPreferred && oldest !== undefined) this.#preferred.delete(oldest);
+  }
+
   /** Passes a stream over for so long. */
   delay(stream: string, delayMs: number): void {
     this.#aside.get(stream)?.cancel?.();
@@ -117,10 +130,20 @@ export class StreamSchedule {
   async #next(limit: number): Promise<readonly SealedEntry[]> {
     for (;;) {
       const [epoch, returns] = [this.#epoch, this.#returns];
-      const entries = await this.#journal.next(limit, [...this.#busy.keys(), ...this.#aside.keys()]);
+      const excluded = [...this.#busy.keys(), ...this.#aside.keys()];
+      const preferred = [...this.#preferred].filter((stream) => !excluded.includes(stream));
+      const entries = await this.#journal.next(limit, { excluded, preferred });
       if (epoch !== this.#epoch || returns !== this.#returns) continue;
+      this.#forgetPreferred(preferred, entries);
       if (entries.length > 0 || this.#busy.size > 0 || !this.#releaseLast()) return entries;
     }
+  }
+
+  /** Of a stream that gave nothing nothing is queued any more, or it waits for another one. */
+  #forgetPreferred(asked: readonly string[], entries: readonly SealedEntry[]): void {
+    if (asked.length === 0) return;
+    const found = new Set(entries.map(({ stream }) => stream));
+    for (const stream of asked) if (!found.has(stream)) this.#preferred.delete(stream);
   }
 
   /** Nothing but them is left. @returns whether there were any */

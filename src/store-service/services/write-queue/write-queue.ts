@@ -101,7 +101,7 @@ export class WriteQueue {
    * @throws {ReplayedError} if the write of that request was dropped, which the database may not know yet
    */
   async findAhead(write: StoreWrite, key: IdempotencyKey | undefined): Promise<Turn | undefined> {
-    const { journal } = this.#parts;
+    const { journal, drainer } = this.#parts;
     if (journal.isEmpty) return undefined;
     if (key) {
       const claimant = await journal.findClaimant(claimKeyOf(key));
@@ -111,10 +111,13 @@ export class WriteQueue {
         const claimed = content.type === 'store-write' ? content.queued.idempotencyKey : undefined;
         if (!claimed?.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
         const { stream } = claimant;
+        drainer.prefer(stream);
         return () => !journal.hasQueued(stream);
       }
     }
-    return this.#isAhead(write) ? () => !this.#isAhead(write) : undefined;
+    if (!this.#isAhead(write)) return undefined;
+    drainer.prefer(write.storeId);
+    return () => !this.#isAhead(write);
   }
 
   /**
@@ -172,8 +175,10 @@ export class WriteQueue {
       if (error instanceof QueuedWritesAheadError) return;
       throw error;
     }
-    const { journal, hasPrimary } = this.#parts;
-    if (hasPrimary()) await this.awaitTurn(() => !journal.hasQueued(storeId), waitMs);
+    const { journal, drainer, hasPrimary } = this.#parts;
+    if (!journal.hasQueued(storeId) || !hasPrimary()) return;
+    drainer.prefer(storeId);
+    await this.awaitTurn(() => !journal.hasQueued(storeId), waitMs);
   }
 
   /** Whether a caller was told of a later version of the store. @param version 0 for none */
@@ -201,6 +206,7 @@ export class WriteQueue {
       const operation = await this.find(operationId);
       if (operation?.status !== 'QUEUED') return operation;
       storeId = operation.storeId;
+      if (waitMs > 0) drainer.prefer(storeId);
       await this.#awaitEvent(() => hasEnded, waitMs, signal);
       return await this.find(operationId);
     } finally {
