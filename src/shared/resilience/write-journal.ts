@@ -21,6 +21,7 @@ import type {
   OperationOf,
   Operations,
   OperationType,
+  OperatorWriteType,
   ReadType,
   SealedWrite,
 } from './journal/journal-protocol.js';
@@ -139,12 +140,12 @@ export class WriteJournal {
 
   /** The entry that has taken the claim of this key. */
   findClaimant(key: string): Promise<SealedEntry | undefined> {
-    return this.#read({ type: 'claimant', key });
+    return this.#ask({ type: 'claimant', key });
   }
 
   /** The founder of this stream while it is queued or parked. */
   findFounder(stream: string): Promise<SealedEntry | undefined> {
-    return this.#read({ type: 'founder', stream });
+    return this.#ask({ type: 'founder', stream });
   }
 
   /** The oldest queued entries but those that wait for a founder; those of preferred streams first, each in order. */
@@ -191,7 +192,7 @@ export class WriteJournal {
    * @throws {EntryHeldError} if it waits for the founder of its stream itself
    */
   async requeue(id: string): Promise<void> {
-    await this.#submit({ type: 'requeue', id });
+    await this.#ask({ type: 'requeue', id });
   }
 
   /**
@@ -226,16 +227,16 @@ export class WriteJournal {
   }
 
   get(id: string): Promise<SealedEntry | undefined> {
-    return this.#read({ type: 'get', id });
+    return this.#ask({ type: 'get', id });
   }
 
   /** Entries in the order of their acceptance, without payloads. */
   list(query: Partial<ListArguments> = {}): Promise<EntryPage> {
-    return this.#read({ type: 'list', limit: defaultPageSize, ...query });
+    return this.#ask({ type: 'list', limit: defaultPageSize, ...query });
   }
 
   async stats(): Promise<JournalStats> {
-    const counts = await this.#read({ type: 'stats' });
+    const counts = await this.#ask({ type: 'stats' });
     const { failure } = this.#connection;
     return { ...counts, ...(failure && { failure }) };
   }
@@ -246,7 +247,7 @@ export class WriteJournal {
    * @param error what its status says from now on; kept in the clear
    */
   async drop(id: string, error: ErrorSnapshot): Promise<void> {
-    await this.#submit({ type: 'drop', id, errorJson: JSON.stringify(error) });
+    await this.#ask({ type: 'drop', id, errorJson: JSON.stringify(error) });
   }
 
   /** Removes final and refused entries that were settled before; parked ones stay. @returns how many */
@@ -284,7 +285,9 @@ export class WriteJournal {
     }
   }
 
-  #read<Type extends ReadType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {
+  #ask<Type extends ReadType | OperatorWriteType>(
+    operation: OperationOf<Type>,
+  ): Promise<Operations[Type]['result']> {
     return this.#connection.track(() => this.#connection.ask(operation));
   }
 

@@ -46,7 +46,7 @@ const noAnswer = {
 };
 
 describe('a disk that hangs', () => {
-  it('keeps nobody waiting for a read for long, and nobody who comes later at all', async () => {
+  it('keeps nobody waiting for long, for a read or what an operator wants, and nobody who comes later at all', async () => {
     const { journal, clock, hang, batches } = await openOnHangingDisk();
     await journal.append(sampleEntry('a'));
     const release = hang();
@@ -57,14 +57,16 @@ describe('a disk that hangs', () => {
       journal.list(),
       journal.stats(),
     ];
-    const refusals = reads.map((read) => expect(read).rejects.toMatchObject(noAnswer));
+    const changes = [journal.requeue('a'), journal.drop('a', { kind: 'conflict', code: 'x', message: 'x' })];
+    const refusals = [...reads, ...changes].map((read) => expect(read).rejects.toMatchObject(noAnswer));
     await turn();
     clock.advance(2_000);
     await Promise.all(refusals);
     const before = batches();
     await expect(journal.get('a')).rejects.toMatchObject(noAnswer);
     await release();
-    await expect(journal.get('a')).resolves.toMatchObject({ id: 'a' });
+    // what was asked of the disk is done as soon as it goes on
+    await expect(journal.get('a')).resolves.toMatchObject({ id: 'a', state: 'refused' });
     expect(batches()).toBe(before + 1);
     await journal.close();
   });

@@ -185,6 +185,20 @@ describe('a write that can neither be made nor accepted', () => {
     await expect(writes.write(write, request)).rejects.toBe(unknown);
   });
 
+  it('has an unknown outcome if the disk does not say in time whether it has it', async () => {
+    const away = new DatabaseUnavailableError('connection');
+    const { clock, writes, asked, stopDisk } = await benchWith(() => Promise.reject(away));
+    const goOn = stopDisk();
+    const refusal = expect(writes.write(write, request)).rejects.toMatchObject({
+      kind: 'dependency_unavailable',
+      code: 'write_outcome_unknown',
+    });
+    await turnsUntil(() => asked.some(({ type }) => type === 'append'));
+    clock.advance(10_000);
+    await refusal;
+    goOn();
+  });
+
   it('is told why it was not accepted, where it was surely not made', async () => {
     const away = new DatabaseUnavailableError('connection');
     const { writes } = await benchWith(() => Promise.reject(away), fullJournal);

@@ -10,13 +10,14 @@ import type {
   Operations,
   OperationType,
   QueuedStreams,
+  OperatorWriteType,
   ReadType,
   StorageFailure,
 } from './journal-protocol.js';
 import { journalClosed, journalNotAnswering, toJournalError } from './refusal-error.js';
 
-/** Longest wait for a read: an answer takes milliseconds, unless the disk hangs. */
-const readMs = 2_000;
+/** Longest wait of somebody: an answer takes milliseconds, unless the disk hangs. */
+const answerMs = 2_000;
 
 /** A thread that is to end does so within this time, unless the disk has it. */
 const terminateMs = 1_000;
@@ -80,14 +81,16 @@ export class JournalConnection {
   }
 
   /**
-   * A read, for somebody who waits. Once one was not answered in time, others are refused at once until anything is: they
-   * would only pile up.
+   * Asks for somebody who waits. Once there was no answer in time, others are refused at once until anything is answered:
+   * they would only pile up. What changes something and was not answered is carried out as soon as the disk goes on.
    * @throws {AppError} why there is no answer
    */
-  async ask<Type extends ReadType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {
+  async ask<Type extends ReadType | OperatorWriteType>(
+    operation: OperationOf<Type>,
+  ): Promise<Operations[Type]['result']> {
     if (this.#isStalled) throw journalNotAnswering();
     const answer = this.request(operation);
-    if (await settlesWithin(answer, readMs, this.#clock)) return answer;
+    if (await settlesWithin(answer, answerMs, this.#clock)) return answer;
     this.#isStalled = true;
     throw journalNotAnswering();
   }

@@ -61,6 +61,8 @@ export interface ListArguments {
 
 export type OperationType = keyof Operations;
 export type ReadType = 'next' | 'get' | 'claimant' | 'founder' | 'list' | 'stats';
+/** What operators have done to entries, and wait for. */
+export type OperatorWriteType = 'requeue' | 'drop';
 export type WriteType = Exclude<OperationType, ReadType>;
 
 export type OperationOf<Type extends OperationType> = {

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import { AppError, DependencyUnavailableError } from '../../../shared/errors/app-error.js';
+import { AppError } from '../../../shared/errors/app-error.js';
 import type { Consistency } from '../../../shared/database/consistency.js';
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
 import type { WalPosition } from '../../../shared/database/wal-position.js';
@@ -46,8 +46,6 @@ export interface DurableWritesParts {
   readonly onUnprotected: (error: unknown) => void;
 }
 
-/** Longest wait for a disk that takes a write on; what is late is accepted all the same, and made once. */
-const acceptMs = 10_000;
 /** Longest wait for a disk before a write that was made is answered all the same. */
 const protectMs = 2_000;
 
@@ -62,10 +60,7 @@ export class DurableWrites {
     this.#parts = parts;
   }
 
-  /**
-   * @throws as `StoreCommands.carryOut`, and as `WriteQueue.accept` where the write can only be accepted
-   * @throws {DependencyUnavailableError} `write_outcome_unknown`, too, if the disk does not say in time whether it has it
-   */
+  /** @throws as `StoreCommands.carryOut`, and as `WriteQueue.accept` where the write can only be accepted */
   async write(write: StoreWrite, request: WriteRequest): Promise<WriteResult> {
     const queued: QueuedWrite = {
       operationId: uuidv7(),
@@ -93,11 +88,8 @@ export class DurableWrites {
 
   /** @param reason why it was not made: if that leaves open whether it was, nobody may say that nothing was accepted */
   async #accept(queued: QueuedWrite, reason: unknown): Promise<Acceptance> {
-    const { queue, clock } = this.#parts;
     try {
-      const acceptance = queue.accept(queued);
-      if (await settlesWithin(acceptance, acceptMs, clock)) return await acceptance;
-      throw acceptanceUnknown();
+      return await this.#parts.queue.accept(queued);
     } catch (error) {
       const isOpen = reason instanceof AppError && reason.code === 'write_outcome_unknown';
       throw isOpen ? reason : error;
@@ -179,13 +171,4 @@ export class DurableWrites {
     }
     onUnprotected(new Error(`The journal has not answered within ${protectMs} ms`));
   }
-}
-
-function acceptanceUnknown(): DependencyUnavailableError {
-  return new DependencyUnavailableError(
-    'write_outcome_unknown',
-    'The disk of the write journal does not answer in time: the write may have been accepted. ' +
-      'Repeat the request with the same Idempotency-Key, or read the store',
-    { retryAfterMs: 5_000 },
-  );
 }

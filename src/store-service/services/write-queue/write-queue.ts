@@ -5,8 +5,9 @@ import type {
   JournalEntry,
   SealedEntry,
 } from '../../../shared/resilience/journal/journal-entry.js';
-import { ReplayedError } from '../../../shared/errors/app-error.js';
+import { DependencyUnavailableError, ReplayedError } from '../../../shared/errors/app-error.js';
 import { ClaimTakenError, EntryHeldError } from '../../../shared/resilience/journal/refusal-error.js';
+import { settlesWithin } from '../../../shared/resilience/settles-within.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Operation, OperationResult } from '../../models/operation.js';
@@ -41,6 +42,9 @@ export interface Acceptance {
 /** Says whether what a write has to wait for is no longer queued. */
 export type Turn = () => boolean;
 
+/** Longest wait for a disk that takes a write on; what is late is accepted all the same, and made once. */
+const acceptMs = 10_000;
+
 /** Writes that were accepted and wait for the database; what is durable about them is the journal's. */
 export class WriteQueue {
   readonly #parts: WriteQueueParts;
@@ -51,15 +55,15 @@ export class WriteQueue {
 
   /**
    * Accepts a write; it is on disk when this resolves.
-   * @throws {DependencyUnavailableError} `journal_full`, `journal_unavailable` or `encryption_unavailable`; nothing was
-   *   accepted
+   * @throws {DependencyUnavailableError} `journal_full`, `journal_unavailable` or `encryption_unavailable`: nothing was
+   *   accepted; `write_outcome_unknown` if the disk does not say in time whether it has it
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
    * @throws {StoreCreationPendingError} if the creation of the store is parked
    */
   async accept(queued: QueuedWrite): Promise<Acceptance> {
     const { journal, drainer } = this.#parts;
     try {
-      const entry = await journal.append(toNewEntry({ type: 'store-write', queued }));
+      const entry = await this.#stored(journal.append(toNewEntry({ type: 'store-write', queued })));
       drainer.notice();
       return { operation: toStoreOperation(entry), isReplay: false };
     } catch (error) {
@@ -71,10 +75,10 @@ export class WriteQueue {
     }
   }
 
-  /** Keeps the record of an operator's action until the database takes it. @throws as `WriteJournal.append` */
+  /** Keeps the record of an operator's action until the database takes it. @throws as `accept` */
   async acceptAction(action: RecordedAction): Promise<void> {
     const { journal, drainer } = this.#parts;
-    await journal.append(toNewEntry({ type: 'operator-action', action }));
+    await this.#stored(journal.append(toNewEntry({ type: 'operator-action', action })));
     drainer.notice();
   }
 
@@ -225,6 +229,11 @@ export class WriteQueue {
     return operation;
   }
 
+  async #stored<T>(appending: Promise<T>): Promise<T> {
+    if (await settlesWithin(appending, acceptMs, this.#parts.clock)) return appending;
+    throw acceptanceUnknown();
+  }
+
   #isAhead(write: StoreWrite): boolean {
     const { journal } = this.#parts;
     const name = foundingNameOf(write);
@@ -265,5 +274,14 @@ function assertNotDropped(claimant: SealedEntry, key: IdempotencyKey): void {
 function isEnd({ type }: DrainEvent): boolean {
   return (
     type === 'applied' || type === 'refused' || type === 'parked' || type === 'dropped' || type === 'vanished'
+  );
+}
+
+function acceptanceUnknown(): DependencyUnavailableError {
+  return new DependencyUnavailableError(
+    'write_outcome_unknown',
+    'The disk of the write journal does not answer in time: the write may have been accepted. ' +
+      'Repeat the request with the same Idempotency-Key, or read the store',
+    { retryAfterMs: 5_000 },
   );
 }
