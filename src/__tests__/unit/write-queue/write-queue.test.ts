@@ -118,3 +118,15 @@ describe('a creation', () => {
     await expect(queue.accept(queuedAs(replacementOf(write)))).rejects.toMatchObject(refusal);
   });
 });
+
+describe('a write that was made and that the journal cannot keep', () => {
+  it('is awaited by nobody: a failover that takes it is the end of it', async () => {
+    const made = queuedAs(creation('BER-001'));
+    const outcome = { storeId: made.write.storeId, version: 1 };
+    await journal.close();
+    await expect(queue.retain(made, outcome, { timeline: 1, lsn: 100 })).rejects.toMatchObject({
+      code: 'journal_unavailable',
+    });
+    expect(queue.isOlder(made.write.storeId, 0)).toBe(false);
+  });
+});

@@ -2,7 +2,9 @@ import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
 import type {
   CommitPosition,
+  CommittedWrite,
   JournalEntry,
+  NewEntry,
   SealedEntry,
 } from '../../../shared/resilience/journal/journal-entry.js';
 import { ReplayedError } from '../../../shared/errors/app-error.js';
@@ -80,16 +82,13 @@ export class WriteQueue {
 
   /** Keeps a write that was made until no failover can undo it any more. @throws as `WriteJournal.retain` */
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
-    const { journal, keeper, versions } = this.#parts;
+    const { keeper, versions } = this.#parts;
     versions.note(outcome, position);
-    const entry = toNewEntry({ type: 'store-write', queued });
     try {
-      await journal.retain(entry, { outcome, position });
+      await this.#keep(toNewEntry({ type: 'store-write', queued }), { outcome, position });
     } catch (error) {
-      if (!(error instanceof ClaimTakenError)) throw error;
-      // whatever became of the entry that has the claim, this one is kept for itself
-      const { claim: _, ...unclaimed } = entry;
-      await journal.retain(unclaimed, { outcome, position });
+      versions.withdraw(outcome, position);
+      throw error;
     }
     keeper.notice(position);
   }
@@ -217,6 +216,18 @@ export class WriteQueue {
     const operation = await this.find(operationId);
     if (!operation) throw new Error(`The journal has lost ${operationId}`);
     return operation;
+  }
+
+  async #keep(entry: NewEntry, made: CommittedWrite): Promise<void> {
+    const { journal } = this.#parts;
+    try {
+      await journal.retain(entry, made);
+    } catch (error) {
+      if (!(error instanceof ClaimTakenError)) throw error;
+      // whatever became of the entry that has the claim, this one is kept for itself
+      const { claim: _, ...unclaimed } = entry;
+      await journal.retain(unclaimed, made);
+    }
   }
 
   #isAhead(write: StoreWrite): boolean {
