@@ -85,6 +85,18 @@ describe('entries that found streams under the same name', () => {
 });
 
 describe('a founder that is parked', () => {
+  it('keeps what a failover undid after it was parked, and takes it back along', async () => {
+    const journal = await open();
+    await journal.append(founder('a', 'store-1'));
+    await journal.park('a', 'poison');
+    await journal.retain(sampleEntry('late', 'store-1'), at(1, 100));
+    await journal.redrive(() => true);
+    expect(await nextIds(journal)).toEqual([]);
+    await expect(journal.get('late')).resolves.toMatchObject({ state: 'parked', waitsFor: 'a' });
+    await journal.requeue('a');
+    expect(await nextIds(journal)).toEqual(['a', 'late']);
+  });
+
   const parkWithTwo = async (): Promise<WriteJournal> => {
     const journal = await open();
     await journal.append(founder('a', 'store-1'));
