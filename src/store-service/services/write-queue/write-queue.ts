@@ -56,6 +56,7 @@ export class WriteQueue {
    * @throws {DependencyUnavailableError} `journal_full`, `journal_unavailable` or `encryption_unavailable`; nothing was
    *   accepted
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
+   * @throws {ReplayedError} if the write of an earlier request with that key was dropped
    * @throws {StoreCreationPendingError} if the creation of the store is parked
    */
   async accept(queued: QueuedWrite): Promise<Acceptance> {
@@ -69,7 +70,10 @@ export class WriteQueue {
         throw new StoreCreationPendingError({ id: error.founderId, status: 'PARKED' });
       if (!(error instanceof ClaimTakenError)) throw error;
       if (!error.isSame) throw new IdempotencyKeyReusedError();
-      return { operation: await this.#get(error.entryId), isReplay: true };
+      const claimant = await journal.get(error.entryId);
+      if (!claimant) throw new Error(`The journal has lost ${error.entryId}`, { cause: error });
+      if (queued.idempotencyKey) assertNotDropped(claimant, queued.idempotencyKey);
+      return { operation: toStoreOperation(claimant), isReplay: true };
     }
   }
 
@@ -210,12 +214,6 @@ export class WriteQueue {
   /** @throws as `WriteJournal.payloadOf` */
   async open(entry: SealedEntry): Promise<QueuedContent> {
     return parseContent(entry.id, await this.#parts.journal.payloadOf(entry));
-  }
-
-  async #get(operationId: string): Promise<Operation> {
-    const operation = await this.find(operationId);
-    if (!operation) throw new Error(`The journal has lost ${operationId}`);
-    return operation;
   }
 
   async #keep(entry: NewEntry, made: CommittedWrite): Promise<void> {
