@@ -26,7 +26,6 @@ import type {
   SealedWrite,
 } from './journal/journal-protocol.js';
 import { JournalThread } from './journal/journal-thread.js';
-import { anyName } from './journal/journal-schema.js';
 import { toSealError } from './journal/refusal-error.js';
 import { StreamLanes } from './journal/stream-lanes.js';
 
@@ -123,9 +122,9 @@ export class WriteJournal {
     return this.#connection.hasQueued(stream) || this.#lanes.has(stream);
   }
 
-  /** Whether queued entries found under this name, or may do so: a new one then has to queue behind them. */
+  /** Whether queued entries found under this name: a new one then has to queue behind them. */
   isFounding(name: string): boolean {
-    return this.#connection.hasQueued(name) || this.#connection.hasQueued(anyName);
+    return this.#connection.hasQueued(name);
   }
 
   /** The parked founder of a stream, by its id. */

@@ -76,6 +76,28 @@ describe('what was acknowledged', () => {
     },
   );
 
+  it('is awaited no longer where the journal could not keep it, but what was told before still is', () => {
+    const lost = at(30);
+    versions.note({ storeId: 'a', version: 2 }, at(20));
+    versions.note({ storeId: 'a', version: 3 }, lost);
+    versions.withdraw({ storeId: 'a', version: 3 }, lost);
+    expect([1, 2].map((version) => versions.isOlder('a', version))).toEqual([true, false]);
+  });
+
+  it('is what it was made again as, also if that is an earlier version', () => {
+    versions.note({ storeId: 'a', version: 6 }, at(20));
+    const entry = {
+      ...entryOf('a', true),
+      state: 'queued',
+      undone: { storeId: 'a', version: 6 },
+    } as SealedEntry;
+    const outcome = { storeId: 'a', version: 5 };
+    versions.follow({ type: 'applied', entry, durationMs: 1, outcome, position: at(15, 2) });
+    expect([4, 5].map((version) => versions.isOlder('a', version))).toEqual([true, false]);
+    versions.confirm(at(15, 2));
+    expect(versions.isOlder('a', 4)).toBe(false);
+  });
+
   it('is not made of what operators did', () => {
     versions.follow({
       type: 'applied',

@@ -5,6 +5,7 @@ import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { StoreWrite } from '../../../store-service/models/store-write.js';
 import type { NewStore } from '../../../store-service/models/store.js';
 import { AcknowledgedVersions } from '../../../store-service/services/write-queue/acknowledged-versions.js';
+import { droppedError } from '../../../store-service/services/write-queue/dropped-writes.js';
 import type { QueuedWrite } from '../../../store-service/services/write-queue/queued-write.js';
 import { WriteQueue } from '../../../store-service/services/write-queue/write-queue.js';
 import { journalOptions, JournalWorkshop } from '../../helpers/journal-samples.js';
@@ -116,5 +117,31 @@ describe('a creation', () => {
     };
     await expect(queue.enter(replacementOf(write))).rejects.toMatchObject(refusal);
     await expect(queue.accept(queuedAs(replacementOf(write)))).rejects.toMatchObject(refusal);
+  });
+});
+
+describe('a write that was made and that the journal cannot keep', () => {
+  it('is awaited by nobody: a failover that takes it is the end of it', async () => {
+    const made = queuedAs(creation('BER-001'));
+    const outcome = { storeId: made.write.storeId, version: 1 };
+    await journal.close();
+    await expect(queue.retain(made, outcome, { timeline: 1, lsn: 100 })).rejects.toMatchObject({
+      code: 'journal_unavailable',
+    });
+    expect(queue.isOlder(made.write.storeId, 0)).toBe(false);
+  });
+});
+
+describe('a repeated request whose write was dropped', () => {
+  it('is answered with the drop, also where nothing else is queued', async () => {
+    const idempotencyKey = { principal: 'key:somebody', key: 'opening', fingerprint: Buffer.alloc(32, 1) };
+    const first = { ...queuedAs(creation('BER-001')), idempotencyKey };
+    await queue.accept(first);
+    await journal.drop(first.operationId, droppedError.toSnapshot());
+    const repeated = { ...queuedAs(creation('BER-001')), idempotencyKey };
+    await expect(queue.accept(repeated)).rejects.toMatchObject({
+      kind: 'conflict',
+      code: 'dropped_by_operator',
+    });
   });
 });

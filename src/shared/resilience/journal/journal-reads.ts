@@ -1,6 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type EntryRow, listedColumns, sealedColumns, toEntry, toSealedEntry } from './entry-row.ts';
-import { anyName } from './journal-schema.ts';
 import type { EntryPage, JournalCounts, JournalLimit, JournalLimits, SealedEntry } from './journal-entry.js';
 import type {
   ListArguments,
@@ -47,7 +46,7 @@ export class JournalReads {
           WHERE founder.stream = entry.stream AND founder.founds IS NOT NULL AND founder.state = 'queued'
             AND founder.sequence <= entry.sequence AND EXISTS (
               SELECT 1 FROM entry AS older INDEXED BY entry_founds
-              WHERE older.state = 'queued' AND older.founds IN (founder.founds, '${anyName}')
+              WHERE older.state = 'queued' AND older.founds = founder.founds
                 AND older.sequence < founder.sequence AND older.stream <> founder.stream))
       ORDER BY sequence LIMIT :limit`);
     this.#next = next('stream NOT IN (SELECT value FROM json_each(:streams))');

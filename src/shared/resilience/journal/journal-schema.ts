@@ -3,9 +3,6 @@ import type { DatabaseSync } from 'node:sqlite';
 /** `jrnl`: tells our files from any other SQLite database. */
 export const applicationId = 0x6a726e6c;
 
-/** In the place of a name that is not known: it may be any. */
-export const anyName = '*';
-
 /** One script for each version of the schema, which it leads to from the one before. */
 const migrations: readonly string[] = [
   `
@@ -56,11 +53,9 @@ const migrations: readonly string[] = [
     UPDATE ledger SET entries = entries - 1, bytes = bytes - old.bytes;
   END;
   `,
-  // what an entry of the first version founds is in its payload alone; whether it does is in what its service summed up
   `
   ALTER TABLE entry ADD COLUMN founds TEXT;
   ALTER TABLE entry ADD COLUMN waits_for TEXT;
-  UPDATE entry SET founds = '${anyName}' WHERE sealed IS NOT NULL AND summary LIKE '{"kind":"store.create"%';
   CREATE INDEX entry_founds ON entry (founds, sequence) WHERE state = 'queued' AND founds IS NOT NULL;
   CREATE INDEX entry_founder ON entry (stream, sequence) WHERE founds IS NOT NULL;
   CREATE INDEX entry_waiting ON entry (waits_for) WHERE waits_for IS NOT NULL;

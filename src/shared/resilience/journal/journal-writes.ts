@@ -189,6 +189,9 @@ export class JournalWrites {
     if (row?.['state'] !== 'applied' || row['isHeld'] !== 1) return false;
     this.#requeue.run(nowMs, id);
     this.#touch(row);
+    const stream = String(row['stream']);
+    const holder = this.#reads.findHolder(stream);
+    if (holder !== undefined) this.#parkBehind(holder, stream, nowMs);
     return true;
   }
 

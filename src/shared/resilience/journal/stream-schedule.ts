@@ -26,6 +26,8 @@ export class StreamSchedule {
   #epoch = 0;
   /** Streams that are passed over no longer, which what is being fetched does not know. */
   #returns = 0;
+  /** Streams whose work has ended: what it held up can be fetched now. */
+  #ends = 0;
 
   /** @param onDue told when the time of a stream that was set aside has come */
   constructor(journal: Pick<DrainableJournal, 'next'>, clock: TimerClock, onDue: () => void) {
@@ -85,7 +87,10 @@ export class StreamSchedule {
       this.#ready.delete(stream);
       this.#busy.set(
         stream,
-        work(entries).finally(() => this.#busy.delete(stream)),
+        work(entries).finally(() => {
+          this.#busy.delete(stream);
+          this.#ends += 1;
+        }),
       );
       return;
     }
@@ -129,11 +134,13 @@ export class StreamSchedule {
 
   async #next(limit: number): Promise<readonly SealedEntry[]> {
     for (;;) {
-      const [epoch, returns] = [this.#epoch, this.#returns];
+      const [epoch, returns, ends] = [this.#epoch, this.#returns, this.#ends];
       const excluded = [...this.#busy.keys(), ...this.#aside.keys()];
       const preferred = [...this.#preferred].filter((stream) => !excluded.includes(stream));
       const entries = await this.#journal.next(limit, { excluded, preferred });
       if (epoch !== this.#epoch || returns !== this.#returns) continue;
+      // the rest of a stream, or what waited for its founder, was not to be had when this was asked
+      if (entries.length === 0 && ends !== this.#ends) continue;
       this.#forgetPreferred(preferred, entries);
       if (entries.length > 0 || this.#busy.size > 0 || !this.#releaseLast()) return entries;
     }

@@ -3,9 +3,11 @@ import type { CommitPosition, JournalEntry } from '../../../shared/resilience/jo
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { OperationResult } from '../../models/operation.js';
 
+/** Of one store: where each version was committed. */
 interface Acknowledged {
-  readonly version: number;
-  readonly position: CommitPosition;
+  readonly positions: Map<number, CommitPosition>;
+  /** The last of them. */
+  latest: number;
 }
 
 /** Of what was undone and is not made again yet: nothing confirms it. */
@@ -34,9 +36,24 @@ export class AcknowledgedVersions {
 
   /** Told of a write that was committed. @param position where */
   note({ storeId, version }: OperationResult, position: CommitPosition): void {
-    const known = this.#stores.get(storeId);
-    if (known && known.version > version) return;
-    this.#stores.set(storeId, { version, position });
+    const known = this.#stores.get(storeId) ?? {
+      positions: new Map<number, CommitPosition>(),
+      latest: version,
+    };
+    this.#stores.set(storeId, known);
+    const before = known.positions.get(version);
+    // an answer that is repeated was committed where it was given first
+    if (before?.timeline === position.timeline && before.lsn <= position.lsn) return;
+    known.positions.set(version, position);
+    known.latest = Math.max(known.latest, version);
+  }
+
+  /**
+   * Told that the journal could not keep a write that was noted: whatever a failover takes of it nobody makes again, and
+   * who waited for it would do so for ever.
+   */
+  withdraw({ storeId, version }: OperationResult, position: CommitPosition): void {
+    this.#remove(storeId, (each, at) => each === version && at === position);
   }
 
   /** Told what the drain does. */
@@ -44,6 +61,7 @@ export class AcknowledgedVersions {
     switch (event.type) {
       case 'applied':
         if (!isResult(event.outcome)) return;
+        this.#replaceUndone(event.entry);
         if (event.position) this.note(event.outcome, event.position);
         else this.#settle(event.outcome);
         return;
@@ -60,19 +78,34 @@ export class AcknowledgedVersions {
 
   /** Told that no failover undoes what was committed on this timeline up to this position. */
   confirm({ timeline, lsn }: CommitPosition): void {
-    for (const [storeId, { position }] of this.#stores) {
-      if (position.timeline === timeline && position.lsn <= lsn) this.#stores.delete(storeId);
-    }
+    for (const storeId of this.#stores.keys())
+      this.#remove(storeId, (_, at) => at.timeline === timeline && at.lsn <= lsn);
   }
 
   /** Whether a caller was told of a later version of the store; 0 stands for a store that is not there. */
   isOlder(storeId: string, version: number): boolean {
-    return version < (this.#stores.get(storeId)?.version ?? 0);
+    return version < (this.#stores.get(storeId)?.latest ?? 0);
   }
 
   #settle({ storeId, version }: OperationResult): void {
-    if (this.isOlder(storeId, version)) return;
-    this.#stores.delete(storeId);
+    this.#remove(storeId, (each) => each <= version);
+  }
+
+  /** What was made again may have another version than before; nothing brings that back. */
+  #replaceUndone(entry: JournalEntry): void {
+    if (entry.state !== 'queued' || !isResult(entry.undone)) return;
+    const { storeId, version } = entry.undone;
+    this.#remove(storeId, (each) => each === version);
+  }
+
+  #remove(storeId: string, isOver: (version: number, position: CommitPosition) => boolean): void {
+    const known = this.#stores.get(storeId);
+    if (!known) return;
+    for (const [version, position] of known.positions)
+      if (isOver(version, position)) known.positions.delete(version);
+    if (known.positions.size === 0) this.#stores.delete(storeId);
+    else if (!known.positions.has(known.latest))
+      known.latest = [...known.positions.keys()].reduce((a, b) => Math.max(a, b));
   }
 
   #noteEntry(entry: JournalEntry): void {

@@ -2,7 +2,9 @@ import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
 import type {
   CommitPosition,
+  CommittedWrite,
   JournalEntry,
+  NewEntry,
   SealedEntry,
 } from '../../../shared/resilience/journal/journal-entry.js';
 import { DependencyUnavailableError, ReplayedError } from '../../../shared/errors/app-error.js';
@@ -58,6 +60,7 @@ export class WriteQueue {
    * @throws {DependencyUnavailableError} `journal_full`, `journal_unavailable` or `encryption_unavailable`: nothing was
    *   accepted; `write_outcome_unknown` if the disk does not say in time whether it has it
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
+   * @throws {ReplayedError} if the write of an earlier request with that key was dropped
    * @throws {StoreCreationPendingError} if the creation of the store is parked
    */
   async accept(queued: QueuedWrite): Promise<Acceptance> {
@@ -71,7 +74,10 @@ export class WriteQueue {
         throw new StoreCreationPendingError({ id: error.founderId, status: 'PARKED' });
       if (!(error instanceof ClaimTakenError)) throw error;
       if (!error.isSame) throw new IdempotencyKeyReusedError();
-      return { operation: await this.#get(error.entryId), isReplay: true };
+      const claimant = await journal.get(error.entryId);
+      if (!claimant) throw new Error(`The journal has lost ${error.entryId}`, { cause: error });
+      if (queued.idempotencyKey) assertNotDropped(claimant, queued.idempotencyKey);
+      return { operation: toStoreOperation(claimant), isReplay: true };
     }
   }
 
@@ -84,16 +90,13 @@ export class WriteQueue {
 
   /** Keeps a write that was made until no failover can undo it any more. @throws as `WriteJournal.retain` */
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
-    const { journal, keeper, versions } = this.#parts;
+    const { keeper, versions } = this.#parts;
     versions.note(outcome, position);
-    const entry = toNewEntry({ type: 'store-write', queued });
     try {
-      await journal.retain(entry, { outcome, position });
+      await this.#keep(toNewEntry({ type: 'store-write', queued }), { outcome, position });
     } catch (error) {
-      if (!(error instanceof ClaimTakenError)) throw error;
-      // whatever became of the entry that has the claim, this one is kept for itself
-      const { claim: _, ...unclaimed } = entry;
-      await journal.retain(unclaimed, { outcome, position });
+      versions.withdraw(outcome, position);
+      throw error;
     }
     keeper.notice(position);
   }
@@ -223,10 +226,16 @@ export class WriteQueue {
     return parseContent(entry.id, await this.#parts.journal.payloadOf(entry));
   }
 
-  async #get(operationId: string): Promise<Operation> {
-    const operation = await this.find(operationId);
-    if (!operation) throw new Error(`The journal has lost ${operationId}`);
-    return operation;
+  async #keep(entry: NewEntry, made: CommittedWrite): Promise<void> {
+    const { journal } = this.#parts;
+    try {
+      await journal.retain(entry, made);
+    } catch (error) {
+      if (!(error instanceof ClaimTakenError)) throw error;
+      // whatever became of the entry that has the claim, this one is kept for itself
+      const { claim: _, ...unclaimed } = entry;
+      await journal.retain(unclaimed, made);
+    }
   }
 
   async #stored<T>(appending: Promise<T>): Promise<T> {
