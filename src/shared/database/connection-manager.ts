@@ -96,7 +96,10 @@ export class ConnectionManager implements Database {
       replica: new BreakerGuard(breakers?.replica, clock),
     };
     this.#nodes = new Map(
-      sites.map(({ address, credentials }) => [address.name, this.#createNode(address, credentials)]),
+      sites.map(({ address, credentials }) => [
+        address.name,
+        this.#createNode(address, credentials, probeTable),
+      ]),
     );
     const connections = new Map([...this.#nodes].map(([name, node]) => [name, node.connections]));
     this.#writer = new PrimaryWriter(
@@ -146,12 +149,12 @@ export class ConnectionManager implements Database {
     return this.#writer.transaction(work, options);
   }
 
-  #createNode(address: NodeAddress, credentials: CredentialSource): Node {
+  #createNode(address: NodeAddress, credentials: CredentialSource, probeTable: string): Node {
     const { name } = address;
     const connections = new NodeConnections(
       address,
       credentials,
-      connectionSettings(this.#config),
+      { ...connectionSettings(this.#config), probeTable },
       this.#clock,
       {
         isUsable: () => isServing(this.#watch.stateOf(name)),
@@ -234,6 +237,6 @@ function isExpected(identity: NodeIdentity, state: NodeState, systemId: string |
 }
 
 /** A login is drained in time even if a statement runs as long as it may. */
-function connectionSettings(config: DatabaseConfig): NodeConnectionsSettings {
+function connectionSettings(config: DatabaseConfig): Omit<NodeConnectionsSettings, 'probeTable'> {
   return { ...config, drainMs: config.queryTimeoutMs };
 }

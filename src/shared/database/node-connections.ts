@@ -2,7 +2,7 @@ import type { TimerClock } from '../timer-clock.js';
 import { Connection, type ConnectionFailure, type ConnectionSettings } from './connection.js';
 import { ConnectionPool, type PoolLimits } from './connection-pool.js';
 import type { CredentialGeneration, CredentialSource } from './credential-source.js';
-import { databaseUnavailable, DatabaseUnavailableError } from './database-error.js';
+import { databaseUnavailable, DatabaseUnavailableError, isLoginRefusal } from './database-error.js';
 import { classifyDatabaseError } from './error-class.js';
 import { Gate } from './gate.js';
 import type { NodeAddress } from './node-address.js';
@@ -11,6 +11,8 @@ import { type NodeIdentity, readIdentity } from './node-identity.js';
 export interface NodeConnectionsSettings extends ConnectionSettings, PoolLimits {
   /** Connections in use at once, whatever their login. */
   readonly poolSize: number;
+  /** A table that every login may read. */
+  readonly probeTable: string;
   readonly maxWaiting: number;
   /** How long connections of a login or role that is over may be finished with. */
   readonly drainMs: number;
@@ -137,6 +139,24 @@ export class NodeConnections {
       if (beginsInMs < this.#settings.connectTimeoutMs) await this.#generationAfter(refusedId);
     }
     return this.#generation.id !== refusedId;
+  }
+
+  /**
+   * Whose fault it is that a right was missing: a login that may still read what each of them may is not over, so the
+   * statement itself asked for too much, and another login would not help it.
+   * @param connection which met it, outside of a transaction
+   * @returns the error to go on with
+   */
+  async blame(connection: Connection, error: unknown): Promise<unknown> {
+    const mayBeStatement =
+      isLoginRefusal(error) && !connection.failure && classifyDatabaseError(error.cause) === 'permission';
+    if (!mayBeStatement) return error;
+    try {
+      await connection.query(`SELECT FROM ${this.#settings.probeTable} LIMIT 1`);
+      return error.cause;
+    } catch {
+      return error;
+    }
   }
 
   /** Cuts every connection, whatever runs on it: the node must not be used, or does not react. */

@@ -128,10 +128,13 @@ export class PrimaryWriter {
       throw writeOutcomeUnknown(error);
     }
     try {
-      const outcome = await this.#connectionsOf(node).use(
-        (connection) => {
+      const connections = this.#connectionsOf(node);
+      const outcome = await connections.use(
+        async (connection) => {
           used = connection;
-          return runTransaction(connection, work, signal);
+          const ended = await runTransaction(connection, work, signal);
+          if (ended.kind !== 'rolled_back') return ended;
+          return { ...ended, error: await connections.blame(connection, ended.error) };
         },
         { signal },
       );

@@ -123,9 +123,13 @@ export class RoutedReader {
     try {
       const value = await this.#readAt(
         node,
-        (connection) => {
+        async (connection) => {
           used = connection;
-          return work(connection);
+          try {
+            return await work(connection);
+          } catch (error) {
+            throw await this.#connectionsOf(node).blame(connection, error);
+          }
         },
         signal,
       );

@@ -226,6 +226,21 @@ describe('credentials that rotate', () => {
   });
 
   it.each(['transaction', 'read'] as const)(
+    'are not taken for over when a %s asks for what none of them may: another one would not help it',
+    async (way) => {
+      const { manager, source } = await setUp();
+      const { id } = source.current();
+      const opened = manager.status().cluster;
+      const asking = manager[way]((db) => db.query(`SELECT pg_read_file('postgresql.conf')`));
+      await expect(asking).rejects.toMatchObject({ code: '42501' });
+      expect(source.rejected).toEqual([]);
+      expect(source.current().id).toBe(id);
+      expect(manager.status().cluster).toEqual(opened);
+      await manager.close(1_000);
+    },
+  );
+
+  it.each(['transaction', 'read'] as const)(
     'are not blamed for the refusal of those before them, which a %s meets while they are published',
     async (way) => {
       const { manager, source } = await setUp();

@@ -10,6 +10,7 @@ const timeoutMs = 60_000;
 const poolSize = 20;
 const settings = {
   poolSize,
+  probeTable: 'stores',
   maxWaiting: 10,
   drainMs: timeoutMs,
   idleTimeoutMs: timeoutMs,

@@ -5,6 +5,7 @@ import { ManualClock } from '../../helpers/manual-clock.js';
 
 const settings = {
   poolSize: 2,
+  probeTable: 'stores',
   maxWaiting: 2,
   drainMs: 100,
   idleTimeoutMs: 1_000,
