@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ConnectionManager } from '../../shared/database/connection-manager.js';
+import { databaseUnavailable } from '../../shared/database/database-error.js';
 import { Signer } from '../../shared/services/signer.js';
 import { type QueuedStores, StoreQueries } from '../../store-service/services/store-queries.js';
 import { newStoreBody } from '../helpers/store-samples.js';
@@ -16,17 +17,18 @@ let acknowledged: number;
 let restore: () => Promise<void>;
 let store: { id: string; code: string; version: number };
 let queries: StoreQueries;
+let queue: QueuedStores;
+let change: () => Promise<void>;
 
 beforeAll(async () => {
   service = await TestService.start();
   ({ manager } = await startManager([service.database.appUrl]));
-  const queue: QueuedStores = {
+  queue = {
     awaitRestored: () => restore(),
     isUnsettled: () => false,
     isOlder: (id, version) => id === store.id && version < acknowledged,
     assertMade: () => Promise.resolve(),
   };
-  queries = new StoreQueries(manager, undefined as never, new Signer(Buffer.alloc(32), 'x'), queue);
 });
 afterAll(async () => {
   await manager.close(100);
@@ -38,21 +40,20 @@ beforeEach(async () => {
   store = created.body as typeof store;
   acknowledged = 2;
   restore = () => Promise.resolve();
+  change = async () => {
+    await service.put(`/api/stores/${store.id}`, { ...store, name: 'Made again' }).expect(200);
+  };
+  queries = new StoreQueries(manager, undefined as never, new Signer(Buffer.alloc(32), 'x'), queue);
 });
 
-const change = async (): Promise<void> => {
-  await service.put(`/api/stores/${store.id}`, { ...store, name: 'Made again' }).expect(200);
-};
+async function listedVersion(): Promise<number | undefined> {
+  const filter = { code: store.code, status: ['PROVISIONING'] };
+  const query = { sort: { key: 'code', isDescending: false }, limit: 200, filter } as never;
+  return (await queries.list(query, anything)).items[0]?.version;
+}
 
-const list = { sort: { key: 'code', isDescending: false }, limit: 200 };
 const reads: readonly (readonly [string, () => Promise<unknown>, (found: never) => number | undefined])[] = [
   ['the store', () => queries.get(store.id, viewer, anything), ({ version }: typeof store) => version],
-  [
-    'a list',
-    () =>
-      queries.list({ ...list, filter: { code: store.code, status: ['PROVISIONING'] } } as never, anything),
-    ({ items: [first] }: { items: (typeof store)[] }) => first?.version,
-  ],
   [
     'its history',
     () => queries.history(store.id, { limit: 10 }, anything),
@@ -89,5 +90,30 @@ describe('a store of which a change was acknowledged that a failover undid', () 
     acknowledged = 0;
     await expect(queries.get(store.id, viewer, anything)).rejects.toMatchObject({ code: 'store_not_found' });
     store = before;
+  });
+
+  it('is listed as the primary has it, if that is there, and as it was otherwise', async () => {
+    const asked: unknown[] = [];
+    let isThere = true;
+    const reading = async (...[work, options]: Parameters<ConnectionManager['read']>): Promise<unknown> => {
+      const isLatest = options?.consistency?.requirement.kind === 'latest';
+      asked.push({ isLatest, waitMs: options?.waitMs });
+      if (isLatest && !isThere) throw databaseUnavailable();
+      const found = await manager.read(work);
+      if (!isLatest) await change();
+      return found;
+    };
+    const database = { read: reading } as unknown as ConnectionManager;
+    queries = new StoreQueries(database, undefined as never, new Signer(Buffer.alloc(32), 'x'), queue);
+    expect(await listedVersion()).toBe(2);
+    expect(asked).toEqual([{ isLatest: false }, { isLatest: true, waitMs: 0 }]);
+    isThere = false;
+    acknowledged = 4;
+    change = () => Promise.resolve();
+    expect(await listedVersion()).toBe(2);
+    acknowledged = 0;
+    asked.length = 0;
+    expect(await listedVersion()).toBe(2);
+    expect(asked).toEqual([{ isLatest: false }]);
   });
 });

@@ -30,7 +30,7 @@ import { toSealError } from './journal/refusal-error.js';
 import { StreamLanes } from './journal/stream-lanes.js';
 
 const defaultPageSize = 50;
-const redrivePageSize = 500;
+const workPageSize = 500;
 const forgetBatch = 1_000;
 
 /**
@@ -209,20 +209,26 @@ export class WriteJournal {
    */
   async redrive(shouldRedrive: (entry: JournalEntry) => boolean): Promise<number> {
     let total = 0;
+    for await (const page of this.pages('unconfirmed')) {
+      const ids = page.filter(shouldRedrive).map(({ id }) => id);
+      if (ids.length > 0) total += await this.#submit({ type: 'redrive', ids });
+    }
+    return total;
+  }
+
+  /** All entries of a state, page by page, without payloads: for work of our own, which may take as long as the disk does. */
+  async *pages(state: ListArguments['state']): AsyncGenerator<readonly JournalEntry[]> {
     let cursor: number | undefined;
     do {
-      // nobody waits for that: it may take as long as the disk does
       const page: EntryPage = await this.#submit({
         type: 'list',
-        state: 'unconfirmed',
-        limit: redrivePageSize,
+        ...(state && { state }),
+        limit: workPageSize,
         ...(cursor !== undefined && { cursor }),
       });
-      const ids = page.items.filter(shouldRedrive).map(({ id }) => id);
-      if (ids.length > 0) total += await this.#submit({ type: 'redrive', ids });
+      yield page.items;
       cursor = page.next;
     } while (cursor !== undefined);
-    return total;
   }
 
   get(id: string): Promise<SealedEntry | undefined> {

@@ -9,7 +9,7 @@ let faults: FaultFinder;
 let told: (Stall | undefined)[];
 
 /** The kind is what stands before the number. */
-const entry = (id: string): SealedEntry => ({ id }) as SealedEntry;
+const entry = (id: string, stream = `stream of ${id}`): SealedEntry => ({ id, stream }) as SealedEntry;
 
 beforeEach(() => {
   clock = new ManualClock();
@@ -99,5 +99,17 @@ describe('a common fault', () => {
     expect(faults.stall).toEqual({ reason: 'Error', since: clock.now() });
     faults.forget(entry('create1'));
     expect(faults.stall).toBeUndefined();
+  });
+});
+
+describe('an entry that leaves the queue and takes others along', () => {
+  it('has what comes after it in its stream no longer held against anything', () => {
+    failAll(8);
+    expect(faults.stall).toBeDefined();
+    for (let number = 2; number <= 8; number += 1) faults.forget(entry(`create${number}`));
+    faults.failed(entry('follower', 'stream of create1'), faults.begin(), 5, new Error('no'));
+    faults.forget(entry('create1'));
+    expect(faults.stall).toBeUndefined();
+    expect(faults.failingMs(entry('follower'))).toBe(0);
   });
 });

@@ -5,6 +5,7 @@ import type { Stall } from './drain-options.js';
 import type { SealedEntry } from './journal-entry.js';
 
 interface FailingEntry {
+  readonly stream: string;
   readonly kind: string;
   /** What was begun later and made speaks against it: see `FaultFinder.begin`. */
   readonly begun: number;
@@ -66,6 +67,7 @@ export class FaultFinder {
     this.#inARow.add(entry.id);
     const before = this.#failing.get(entry.id);
     this.#failing.set(entry.id, {
+      stream: entry.stream,
       kind: kindOf(entry),
       // how others fared before all began to fail says nothing of this failure
       begun: this.isCommon ? this.begin() : (before?.begun ?? begun),
@@ -85,10 +87,15 @@ export class FaultFinder {
     this.#update();
   }
 
-  /** It has left the queue in another way. */
-  forget({ id }: SealedEntry): void {
+  /** It has left the queue in another way, and may have taken along what comes after it in its stream. */
+  forget({ id, stream }: SealedEntry): void {
     this.#inARow.delete(id);
-    if (this.#failing.delete(id)) this.#update();
+    for (const [other, failing] of this.#failing) {
+      if (failing.stream !== stream) continue;
+      this.#failing.delete(other);
+      this.#inARow.delete(other);
+    }
+    this.#update();
   }
 
   /** Whether the entry has failed often enough, and others of its kind fare better. */

@@ -12,7 +12,6 @@ interface Acknowledged {
 
 /** Of what was undone and is not made again yet: nothing confirms it. */
 const nowhere: CommitPosition = { timeline: 0, lsn: Number.MAX_SAFE_INTEGER };
-const pageSize = 500;
 
 /**
  * The versions of stores that callers were told of, and that a failover could still take back, or has taken back: whoever
@@ -22,15 +21,10 @@ const pageSize = 500;
 export class AcknowledgedVersions {
   readonly #stores = new Map<string, Acknowledged>();
 
-  /** Reads what a process before this one acknowledged. @throws as `WriteJournal.list` */
-  async load(journal: Pick<WriteJournal, 'list'>): Promise<void> {
+  /** Reads what a process before this one acknowledged. @throws as `WriteJournal.pages` */
+  async load(journal: Pick<WriteJournal, 'pages'>): Promise<void> {
     for (const state of ['unconfirmed', 'queued'] as const) {
-      let cursor: number | undefined;
-      do {
-        const page = await journal.list({ state, limit: pageSize, ...(cursor !== undefined && { cursor }) });
-        for (const entry of page.items) this.#noteEntry(entry);
-        cursor = page.next;
-      } while (cursor !== undefined);
+      for await (const page of journal.pages(state)) for (const entry of page) this.#noteEntry(entry);
     }
   }
 
@@ -85,6 +79,11 @@ export class AcknowledgedVersions {
   /** Whether a caller was told of a later version of the store; 0 stands for a store that is not there. */
   isOlder(storeId: string, version: number): boolean {
     return version < (this.#stores.get(storeId)?.latest ?? 0);
+  }
+
+  /** Whether callers were told of a version of the store that a failover could take back, or has taken back. */
+  has(storeId: string): boolean {
+    return this.#stores.has(storeId);
   }
 
   #settle({ storeId, version }: OperationResult): void {

@@ -171,8 +171,8 @@ export class WriteQueue {
   }
 
   /**
-   * Waits until a store shows again what a failover took from it. While there is no primary nobody waits for that: what is
-   * shown then is what a replica has, or is marked as old.
+   * Waits until a store shows again what a failover took from it. While there is no primary, or the drain makes no headway,
+   * nobody waits for that; nor for writes that were only accepted.
    */
   async awaitRestored(storeId: string, waitMs: number): Promise<void> {
     try {
@@ -182,8 +182,9 @@ export class WriteQueue {
       if (error instanceof QueuedWritesAheadError) return;
       throw error;
     }
-    const { journal, drainer, hasPrimary } = this.#parts;
-    if (!journal.hasQueued(storeId) || !hasPrimary()) return;
+    const { journal, drainer, versions, hasPrimary } = this.#parts;
+    const isRestoring = versions.has(storeId) && journal.hasQueued(storeId);
+    if (!isRestoring || drainer.stall || !hasPrimary()) return;
     drainer.prefer(storeId);
     await this.awaitTurn(() => !journal.hasQueued(storeId), waitMs);
   }
