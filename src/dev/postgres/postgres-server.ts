@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { Client } from 'pg';
+import { endsWithin } from '../ends-within.js';
 import { findFreePort, isPortFree } from '../free-port.js';
 import { connectionString, MAINTENANCE_DATABASE, withClient, type Login } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';
-import { hasEnded, launchServer } from './server-launch.js';
+import { launchServer } from './server-launch.js';
 import { findServerProcesses, signalProcess, stopLeftovers } from './server-processes.js';
 import { renderSettings, type Upstream } from './server-settings.js';
 
@@ -187,19 +188,5 @@ export class PostgresServer extends EventEmitter<{ exit: [ServerExit] }> {
       if (rows[0]?.promoted !== true)
         throw new Error(`${this.name} was not promoted in ${PROMOTE_TIMEOUT_S} s`);
     });
-  }
-}
-
-async function endsWithin(child: ChildProcess, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
-  if (hasEnded(child)) return true;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const ended = once(child, 'exit', { signal: timeout });
-  child.kill(signal);
-  try {
-    await ended;
-    return true;
-  } catch (error) {
-    if (timeout.aborted) return false;
-    throw error;
   }
 }

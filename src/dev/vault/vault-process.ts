@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { hasEnded } from '../ends-within.js';
 import { findFreePort, isPortFree } from '../free-port.js';
-import { hasEnded } from '../postgres/server-launch.js';
 import { DeadlineError, waitUntil } from '../wait-until.js';
 import { removeProcessRecord, signalGroup, writeProcessRecord } from './recorded-process.js';
 
