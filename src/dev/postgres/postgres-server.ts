@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import type { Client } from 'pg';
 import { endsWithin } from '../ends-within.js';
-import { findFreePort, isPortFree } from '../free-port.js';
+import { startOnFreePort } from '../free-port.js';
 import { connectionString, MAINTENANCE_DATABASE, withClient, type Login } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';
 import { launchServer } from './server-launch.js';
@@ -18,7 +18,6 @@ const SIGNALS: Readonly<Record<StopMode, NodeJS.Signals>> = {
 };
 const STOP_TIMEOUT_MS = 2_500;
 const ESCALATED_STOP_TIMEOUT_MS = 1_000;
-const START_ATTEMPTS = 3;
 const PROMOTE_TIMEOUT_S = 10;
 
 export interface PostgresServerOptions {
@@ -94,19 +93,10 @@ export class PostgresServer extends EventEmitter<{ exit: [ServerExit] }> {
   async start(options: StartOptions = this.#startOptions): Promise<void> {
     if (this.#child) throw new Error(`${this.name} is running already`);
     await stopLeftovers(this.data.path);
-    const wanted = options.port;
-    let port = wanted !== undefined && (await isPortFree(wanted)) ? wanted : await findFreePort();
-    for (let attempt = 1; ; attempt += 1) {
+    this.#child = await startOnFreePort(options.port, (port) => {
       this.#startOptions = { ...options, port };
-      try {
-        this.#child = await this.#launch();
-        break;
-      } catch (error) {
-        // Somebody was faster to take the port: the only failure worth a second try.
-        if (attempt === START_ATTEMPTS || (await isPortFree(port))) throw error;
-        port = await findFreePort();
-      }
-    }
+      return this.#launch();
+    });
     this.#watch(this.#child);
   }
 

@@ -4,10 +4,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { findFreePort } from '../../../dev/free-port.js';
+import { isAlive } from '../../../dev/is-alive.js';
 import { DataFolder } from '../../../dev/postgres/data-folder.js';
 import { launchServer, PostgresStartError } from '../../../dev/postgres/server-launch.js';
 import { waitUntil } from '../../../dev/wait-until.js';
-import { codeOf, ignoring } from '../../../shared/errors/error-code.js';
+import { ignoring } from '../../../shared/errors/error-code.js';
 import { removeTemporaryFolders, useTemporaryFolder } from '../../helpers/temporary-folder.js';
 
 afterEach(removeTemporaryFolders);
@@ -18,16 +19,6 @@ function wrongPassword(): Buffer {
   const length = Buffer.alloc(4);
   length.writeInt32BE(length.length + fields.length);
   return Buffer.concat([Buffer.from('E'), length, fields]);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    expect(codeOf(error)).toBe('ESRCH');
-    return false;
-  }
 }
 
 describe('a server whose start fails', () => {
