@@ -135,6 +135,57 @@ describe('a renewal', () => {
     renewal.stop();
   });
 
+  it('says that it is over when it is, however soon the floor allows the next attempt', async () => {
+    renew = () => Promise.reject(sealed());
+    const renewal = make();
+    renewal.begin(tenure(10_000));
+    await pass(9_999, 1);
+    expect(log).toEqual(['renew@7', 'renew@8']);
+    expect(renewal.state.name).toBe('held');
+    await pass(1, 1);
+    expect(log.slice(2)).toEqual(['expired@10']);
+    expect(renewal.state.name).toBe('expired');
+    renewal.stop();
+  });
+
+  it('says that it is over at its end although the timer fires a little before', async () => {
+    renew = () => Promise.reject(sealed());
+    const renewal = make();
+    renewal.begin(tenure(10_000));
+    clock.jumpWall(1);
+    await pass(9_999, 1);
+    expect(renewal.state.name).toBe('held');
+    await pass(1, 1);
+    expect(renewal.state.name).toBe('expired');
+    renewal.stop();
+  });
+
+  it('is not over while a renewal is under way that may yet prolong it', async () => {
+    const answer = Promise.withResolvers<Tenure>();
+    renew = () => answer.promise;
+    const renewal = make();
+    renewal.begin(tenure(10_000));
+    await pass(12_000);
+    expect(renewal.state.name).toBe('held');
+    answer.resolve(tenure(10_000));
+    await pass(1, 1);
+    expect(log).toEqual(['renew@7']);
+    expect(renewal.state.name).toBe('held');
+    renewal.stop();
+  });
+
+  it('is over as soon as a renewal fails that was under way at its end', async () => {
+    const answer = Promise.withResolvers<Tenure>();
+    renew = () => answer.promise;
+    const renewal = make();
+    renewal.begin(tenure(10_000));
+    await pass(12_000);
+    answer.reject(sealed());
+    await pass(1, 1);
+    expect(log).toEqual(['renew@7', 'expired@12']);
+    renewal.stop();
+  });
+
   it('waits as long as Vault asks to', async () => {
     renew = () =>
       Promise.reject(new VaultError('lease.renew', 'rate_limited', { status: 429, retryAfterMs: 120_000 }));

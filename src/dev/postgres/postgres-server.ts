@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { Client } from 'pg';
-import { findFreePort, isPortFree } from '../free-port.js';
+import { endsWithin } from '../ends-within.js';
+import { startOnFreePort } from '../free-port.js';
 import { connectionString, MAINTENANCE_DATABASE, withClient, type Login } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';
-import { hasEnded, launchServer } from './server-launch.js';
+import { launchServer } from './server-launch.js';
 import { findServerProcesses, signalProcess, stopLeftovers } from './server-processes.js';
 import { renderSettings, type Upstream } from './server-settings.js';
 
@@ -17,7 +18,6 @@ const SIGNALS: Readonly<Record<StopMode, NodeJS.Signals>> = {
 };
 const STOP_TIMEOUT_MS = 2_500;
 const ESCALATED_STOP_TIMEOUT_MS = 1_000;
-const START_ATTEMPTS = 3;
 const PROMOTE_TIMEOUT_S = 10;
 
 export interface PostgresServerOptions {
@@ -93,19 +93,10 @@ export class PostgresServer extends EventEmitter<{ exit: [ServerExit] }> {
   async start(options: StartOptions = this.#startOptions): Promise<void> {
     if (this.#child) throw new Error(`${this.name} is running already`);
     await stopLeftovers(this.data.path);
-    const wanted = options.port;
-    let port = wanted !== undefined && (await isPortFree(wanted)) ? wanted : await findFreePort();
-    for (let attempt = 1; ; attempt += 1) {
+    this.#child = await startOnFreePort(options.port, (port) => {
       this.#startOptions = { ...options, port };
-      try {
-        this.#child = await this.#launch();
-        break;
-      } catch (error) {
-        // Somebody was faster to take the port: the only failure worth a second try.
-        if (attempt === START_ATTEMPTS || (await isPortFree(port))) throw error;
-        port = await findFreePort();
-      }
-    }
+      return this.#launch();
+    });
     this.#watch(this.#child);
   }
 
@@ -187,19 +178,5 @@ export class PostgresServer extends EventEmitter<{ exit: [ServerExit] }> {
       if (rows[0]?.promoted !== true)
         throw new Error(`${this.name} was not promoted in ${PROMOTE_TIMEOUT_S} s`);
     });
-  }
-}
-
-async function endsWithin(child: ChildProcess, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
-  if (hasEnded(child)) return true;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const ended = once(child, 'exit', { signal: timeout });
-  child.kill(signal);
-  try {
-    await ended;
-    return true;
-  } catch (error) {
-    if (timeout.aborted) return false;
-    throw error;
   }
 }

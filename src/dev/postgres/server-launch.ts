@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, stat, truncate } from 'node:fs/promises';
 import { codeOf, ignoring, messageOf } from '../../shared/errors/error-code.js';
+import { endsWithin, hasEnded } from '../ends-within.js';
 import { waitUntil } from '../wait-until.js';
 import { withClient } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';
@@ -10,6 +11,8 @@ import { stopLeftovers } from './server-processes.js';
 
 /** Crash recovery replays WAL before the server accepts connections, on a slow disk for a while. */
 const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 3_000;
+const KILL_TIMEOUT_MS = 2_000;
 const MAX_LOG_BYTES = 10 * 1024 ** 2;
 const WRONG_PASSWORD = ['28P01', '28000'];
 
@@ -44,9 +47,19 @@ export async function launchServer({ data, logFile, adminUrl }: Launch): Promise
       const log = (await readFile(logFile)).subarray(logStart).toString().trim();
       throw new PostgresStartError(`Postgres did not start in ${data.path}:\n${log}`, { cause: error });
     }
-    await stopLeftovers(data.path);
+    await giveUp(child, data.path);
     throw new PostgresStartError(messageOf(error), { cause: error });
   }
+}
+
+/**
+ * Ends a server that is still coming up. By its process id first: as long as it has not entered its data folder it is
+ * not found there, and would get in the way of the next start.
+ */
+async function giveUp(child: ChildProcess, dataFolder: string): Promise<void> {
+  if (!(await endsWithin(child, 'SIGINT', STOP_TIMEOUT_MS)))
+    await endsWithin(child, 'SIGKILL', KILL_TIMEOUT_MS);
+  await stopLeftovers(dataFolder);
 }
 
 /** Begins the log anew when it has grown large over many runs. @returns its size */
@@ -56,9 +69,6 @@ async function prepareLog(path: string): Promise<number> {
   await truncate(path);
   return 0;
 }
-
-export const hasEnded = (child: ChildProcess): boolean =>
-  child.exitCode !== null || child.signalCode !== null;
 
 async function spawnServer({ path, runtime }: DataFolder, logFile: string): Promise<ChildProcess> {
   const log = await open(logFile, 'a', 0o600);

@@ -1,6 +1,7 @@
 import { readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, ignoring } from '../../shared/errors/error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
+import { isAlive } from '../is-alive.js';
 import { DeadlineError, waitUntil } from '../wait-until.js';
 import { runProgram } from './run-program.js';
 
@@ -75,15 +76,6 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch (error) {
     ignoring('ESRCH')(error);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
   }
 }
 

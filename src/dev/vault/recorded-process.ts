@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import Joi from 'joi';
-import { codeOf, ignoring } from '../../shared/errors/error-code.js';
+import { ignoring } from '../../shared/errors/error-code.js';
+import { isAlive } from '../is-alive.js';
 import { runProgram } from '../postgres/run-program.js';
 import { writePrivateFile } from '../private-file.js';
 import { waitUntil } from '../wait-until.js';
@@ -87,13 +88,4 @@ async function argumentsOf(pid: number): Promise<string[]> {
 export function findArguments(list: string, pid: number): string[] {
   const line = list.split('\n').find((candidate) => candidate.trimStart().startsWith(`${pid} `));
   return line?.trim().split(/\s+/).slice(1) ?? [];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
-  }
 }

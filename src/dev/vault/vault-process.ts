@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { findFreePort, isPortFree } from '../free-port.js';
-import { hasEnded } from '../postgres/server-launch.js';
+import { hasEnded } from '../ends-within.js';
+import { startOnFreePort } from '../free-port.js';
 import { DeadlineError, waitUntil } from '../wait-until.js';
 import { removeProcessRecord, signalGroup, writeProcessRecord } from './recorded-process.js';
 
@@ -23,7 +23,6 @@ export class VaultStartError extends Error {
   override readonly name = 'VaultStartError';
 }
 
-const START_ATTEMPTS = 3;
 const READY_TIMEOUT_MS = 20_000;
 /** An orderly end takes OpenBao half a second, and saves nothing. */
 const STOP_TIMEOUT_MS = 800;
@@ -57,18 +56,10 @@ export class VaultProcess {
   }
 
   /** @throws {VaultStartError} with the end of the server's log */
-  static async start(options: VaultProcessOptions): Promise<VaultProcess> {
-    const { port: wanted } = options;
-    let port = wanted !== undefined && (await isPortFree(wanted)) ? wanted : await findFreePort();
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await VaultProcess.#launch({ ...options, ...makeAddress(port) });
-      } catch (error) {
-        // Somebody was faster to take the port: the only failure worth a second try.
-        if (attempt === START_ATTEMPTS || (await isPortFree(port))) throw error;
-        port = await findFreePort();
-      }
-    }
+  static start(options: VaultProcessOptions): Promise<VaultProcess> {
+    return startOnFreePort(options.port, (port) =>
+      VaultProcess.#launch({ ...options, ...makeAddress(port) }),
+    );
   }
 
   static async #launch(terms: Launch): Promise<VaultProcess> {

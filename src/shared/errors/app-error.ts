@@ -1,6 +1,6 @@
 /**
  * What went wrong, in the domain's words. The HTTP face maps each kind to one status; nothing else may.
- * A kind says who can do something about it: the caller (input, state), an operator (dependency), or us (internal).
+ * A kind says who can do something about it: the caller (input, state), an operator (dependency, data), or us (internal).
  */
 export type ErrorKind =
   | 'malformed_input'
@@ -13,7 +13,8 @@ export type ErrorKind =
   | 'precondition_required'
   | 'rate_limited'
   | 'overloaded'
-  | 'dependency_unavailable';
+  | 'dependency_unavailable'
+  | 'data_unreadable';
 
 /** One thing that is wrong with the input, and where: in the body, a query or path parameter, or a header. */
 export interface ErrorDetail {
@@ -141,6 +142,13 @@ export class PreconditionRequiredError extends AppError {
 export class DependencyUnavailableError extends AppError {
   constructor(code: string, message: string, options: ErrorOptions & { retryAfterMs: number }) {
     super('dependency_unavailable', code, message, options);
+  }
+}
+
+/** What is stored cannot be read any more, however often it is tried: somebody has to look at it. */
+export class DataUnreadableError extends AppError {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super('data_unreadable', code, message, options);
   }
 }
 

@@ -27,6 +27,7 @@ export const statusOf: Readonly<Record<ProblemKind, number>> = {
   rate_limited: 429,
   headers_too_large: 431,
   internal: 500,
+  data_unreadable: 500,
   overloaded: 503,
   dependency_unavailable: 503,
 };
@@ -75,6 +76,12 @@ export const problemCatalogue = {
     kind: 'dependency_unavailable',
     title: 'Encryption unavailable',
     remedy: 'Personal data cannot be read or written now. Retry after the time in `Retry-After`.',
+  },
+  contact_unreadable: {
+    kind: 'data_unreadable',
+    title: 'Contact cannot be read',
+    remedy:
+      'Retrying does not help. Viewers can read the store without its contact; a replacement with a contact, or without one, mends it. Those who run the service should find out who changed it, or what became of its key.',
   },
   circuit_open: {
     kind: 'dependency_unavailable',

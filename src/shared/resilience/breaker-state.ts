@@ -20,6 +20,14 @@ export type BreakerState =
   | { readonly name: 'isolated' }
   | { readonly name: 'stopped' };
 
+/** Without a trial, so that the next call makes one. */
+export function halfOpen(
+  successes: number,
+  failedTrials: number,
+): Extract<BreakerState, { name: 'half-open' }> {
+  return { name: 'half-open', successes, isTrialRunning: false, failedTrials, isInvited: false };
+}
+
 export const breakerStates: readonly BreakerState['name'][] = [
   'closed',
   'open',

@@ -1,13 +1,14 @@
-import { DependencyUnavailableError, OverloadedError } from '../errors/app-error.js';
+import { DependencyUnavailableError } from '../errors/app-error.js';
 import type { TimerClock } from '../timer-clock.js';
 import { systemTimerClock } from '../timer-clock.js';
 import { admits, AdmissionWaiters } from './admission-waiters.js';
+import { AdmittedCalls } from './admitted-calls.js';
 import { validateBreakerOptions } from './breaker-options.js';
 import type { BreakerOptions } from './breaker-options.js';
+import { halfOpen } from './breaker-state.js';
 import type { BreakerEvent, BreakerReason, BreakerState } from './breaker-state.js';
 import { ErrorShare } from './error-share.js';
 import { EventHub } from './event-hub.js';
-import { runBounded } from './run-bounded.js';
 
 export interface BreakerDependencies {
   readonly clock?: TimerClock;
@@ -27,8 +28,8 @@ export class BreakerOpenError extends DependencyUnavailableError {
 
 /**
  * A circuit breaker on opossum, which keeps the window and the closed/open switch. What it does wrongly for us is
- * done here: trials (one at a time, with backoff, K successes to close), the consecutive-failure trip, timeouts that
- * abort the work, and a bulkhead that counts work until it settles rather than until we stop waiting.
+ * done here: trials (one at a time, with backoff, K successes to close) and the consecutive-failure trip; and in
+ * `AdmittedCalls` timeouts that abort the work, and a bulkhead.
  */
 export class Breaker {
   readonly name: string;
@@ -37,13 +38,13 @@ export class Breaker {
   readonly #random: () => number;
   readonly #share: ErrorShare;
   readonly #events = new EventHub<BreakerEvent>();
+  readonly #calls: AdmittedCalls;
   readonly #waiters: AdmissionWaiters;
   #state: BreakerState = { name: 'closed', consecutiveFailures: 0 };
   #since: Date;
   #reason: BreakerReason | undefined;
   /** Changes with every change of state, so that late results of old calls are told apart. */
   #era = 0;
-  #inFlight = 0;
 
   /** @throws {RangeError} if an option makes no sense, or the window is longer than the wait before a trial */
   constructor(
@@ -57,6 +58,11 @@ export class Breaker {
     this.#random = random;
     this.#since = clock.now();
     this.#waiters = new AdmissionWaiters(clock, () => this.#state);
+    this.#calls = new AdmittedCalls(options, {
+      clock,
+      isFailure: (error) => this.#isFailure(error),
+      events: this.#events,
+    });
     this.#share = new ErrorShare(options, {
       clock,
       isFailure: (error) => this.#isFailure(error),
@@ -87,7 +93,7 @@ export class Breaker {
 
   /** Calls whose work has not settled, timed-out ones included. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#calls.inFlight;
   }
 
   /** Listeners cannot break callers: what one throws becomes a process warning. */
@@ -104,11 +110,8 @@ export class Breaker {
    */
   async run<T>(work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const isTrial = this.#admit();
-    if (this.#inFlight >= this.#options.capacity) {
-      this.#events.publish({ type: 'refused', breaker: this.name, reason: 'full' });
-      throw new OverloadedError(`Too many calls to ${this.name} are under way`);
-    }
-    const execute = (): Promise<T> => this.#execute(work, signal);
+    this.#calls.assertRoom();
+    const execute = (): Promise<T> => this.#calls.run(work, signal);
     return isTrial ? this.#runTrial(execute) : this.#runClosed(execute);
   }
 
@@ -189,37 +192,6 @@ export class Breaker {
     this.#events.publish({ type: 'refused', breaker: this.name, reason: 'open' });
     const waitMs = Math.max(1, Math.ceil(untilMs - this.#clock.monotonicMs()));
     throw new BreakerOpenError(this.name, waitMs, why);
-  }
-
-  async #execute<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const startedMs = this.#clock.monotonicMs();
-    this.#inFlight += 1;
-    const { result, settled } = runBounded(work, {
-      label: this.name,
-      timeoutMs: this.#options.timeoutMs,
-      clock: this.#clock,
-      ...(signal && { signal }),
-    });
-    void settled.then(() => {
-      this.#inFlight -= 1;
-    });
-    try {
-      const value = await result;
-      this.#events.publish({
-        type: 'success',
-        breaker: this.name,
-        durationMs: this.#clock.monotonicMs() - startedMs,
-      });
-      return value;
-    } catch (error) {
-      const durationMs = this.#clock.monotonicMs() - startedMs;
-      this.#events.publish(
-        this.#isFailure(error)
-          ? { type: 'failure', breaker: this.name, durationMs, error }
-          : { type: 'neutral', breaker: this.name, durationMs },
-      );
-      throw error;
-    }
   }
 
   async #runClosed<T>(execute: () => Promise<T>): Promise<T> {
@@ -308,8 +280,4 @@ export class Breaker {
   #isFailure(error: unknown): boolean {
     return this.#options.isFailure?.(error) ?? true;
   }
-}
-
-function halfOpen(successes: number, failedTrials: number): Extract<BreakerState, { name: 'half-open' }> {
-  return { name: 'half-open', successes, isTrialRunning: false, failedTrials, isInvited: false };
 }

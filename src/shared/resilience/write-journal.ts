@@ -1,4 +1,5 @@
-import { OverloadedError, type ErrorSnapshot } from '../errors/app-error.js';
+import type { ErrorSnapshot } from '../errors/app-error.js';
+import { EntrySeal } from './journal/entry-seal.js';
 import { JournalConnection } from './journal/journal-connection.js';
 import type {
   CommitPosition,
@@ -8,10 +9,10 @@ import type {
   NewEntry,
   SealedEntry,
 } from './journal/journal-entry.js';
+import { JournalIntake } from './journal/journal-intake.js';
 import {
   defaultLimits,
   type JournalStats,
-  type PayloadSeal,
   type StartEngine,
   type WriteJournalOptions,
 } from './journal/journal-options.js';
@@ -23,11 +24,8 @@ import type {
   OperationType,
   OperatorWriteType,
   ReadType,
-  SealedWrite,
 } from './journal/journal-protocol.js';
 import { JournalThread } from './journal/journal-thread.js';
-import { toSealError } from './journal/refusal-error.js';
-import { StreamLanes } from './journal/stream-lanes.js';
 
 const defaultPageSize = 50;
 const workPageSize = 500;
@@ -49,16 +47,14 @@ const forgetBatch = 1_000;
  * crash in between can keep a write that was reported as failed, and it is applied once like any other.
  */
 export class WriteJournal {
-  readonly #seal: PayloadSeal;
+  readonly #seal: EntrySeal;
   readonly #connection: JournalConnection;
-  readonly #maxPendingAppends: number;
-  readonly #lanes = new StreamLanes();
-  #pendingAppends = 0;
+  readonly #intake: JournalIntake;
 
   private constructor(connection: JournalConnection, options: WriteJournalOptions) {
     this.#connection = connection;
-    this.#seal = options.seal;
-    this.#maxPendingAppends = options.maxPendingAppends ?? 1_000;
+    this.#seal = new EntrySeal(options.seal);
+    this.#intake = new JournalIntake(connection, this.#seal, options.maxPendingAppends);
   }
 
   /**
@@ -87,16 +83,8 @@ export class WriteJournal {
    * @throws {ClaimTakenError} if its claim was
    * @throws {EntryHeldError} if the founder of its stream is parked
    */
-  async append(entry: NewEntry): Promise<JournalEntry> {
-    if (this.#pendingAppends >= this.#maxPendingAppends) {
-      throw new OverloadedError('Too many writes wait for the journal');
-    }
-    this.#pendingAppends += 1;
-    try {
-      return await this.#connection.track(() => this.#store(entry));
-    } finally {
-      this.#pendingAppends -= 1;
-    }
+  append(entry: NewEntry): Promise<JournalEntry> {
+    return this.#intake.append(entry);
   }
 
   /**
@@ -104,22 +92,13 @@ export class WriteJournal {
    * (`redrive`). At most half of the room is given to such writes.
    * @throws {DependencyUnavailableError} `journal_unavailable`, `journal_full`, or what the seal throws without a key
    */
-  async retain(entry: NewEntry, { outcome, position }: CommittedWrite): Promise<void> {
-    const outcomeJson = JSON.stringify(outcome ?? null);
-    await this.#connection.track(async () => {
-      const sealed = await this.#sealPayload(entry);
-      await this.#connection.request({
-        type: 'retain',
-        ...toSealedWrite(entry, sealed),
-        outcomeJson,
-        position,
-      });
-    });
+  retain(entry: NewEntry, committed: CommittedWrite): Promise<void> {
+    return this.#intake.retain(entry, committed);
   }
 
   /** Whether writes of the stream are queued or about to be: a new one then has to queue behind them. */
   hasQueued(stream: string): boolean {
-    return this.#connection.hasQueued(stream) || this.#lanes.has(stream);
+    return this.#connection.hasQueued(stream) || this.#intake.has(stream);
   }
 
   /** Whether queued entries found under this name: a new one then has to queue behind them. */
@@ -134,7 +113,7 @@ export class WriteJournal {
 
   /** Whether nothing is queued or about to be. */
   get isEmpty(): boolean {
-    return this.#connection.isEmpty && this.#lanes.isEmpty;
+    return this.#connection.isEmpty && this.#intake.isEmpty;
   }
 
   /** The entry that has taken the claim of this key. */
@@ -156,9 +135,8 @@ export class WriteJournal {
    * @throws {DependencyUnavailableError} if there is no key at hand
    * @throws {Error} if the payload was changed, or is not kept any more
    */
-  async payloadOf({ id, stream, sealedPayload }: SealedEntry): Promise<string> {
-    if (sealedPayload === undefined) throw new Error(`The payload of ${id} is not kept any more`);
-    return this.#seal.open(sealedPayload, sealContext(id, stream));
+  payloadOf(entry: SealedEntry): Promise<string> {
+    return this.#seal.open(entry);
   }
 
   /**
@@ -274,22 +252,6 @@ export class WriteJournal {
     return this.#connection.close(graceMs);
   }
 
-  #store(entry: NewEntry): Promise<JournalEntry> {
-    return this.#lanes.run(
-      entry.stream,
-      () => this.#sealPayload(entry),
-      (sealed) => this.#connection.request({ type: 'append', ...toSealedWrite(entry, sealed) }),
-    );
-  }
-
-  async #sealPayload({ id, stream, payload }: NewEntry): Promise<string> {
-    try {
-      return await this.#seal.seal(payload, sealContext(id, stream));
-    } catch (error) {
-      throw toSealError(error);
-    }
-  }
-
   #ask<Type extends ReadType | OperatorWriteType>(
     operation: OperationOf<Type>,
   ): Promise<Operations[Type]['result']> {
@@ -299,13 +261,4 @@ export class WriteJournal {
   #submit<Type extends OperationType>(operation: OperationOf<Type>): Promise<Operations[Type]['result']> {
     return this.#connection.track(() => this.#connection.request(operation));
   }
-}
-
-function toSealedWrite({ id, stream, summary, founds, claim }: NewEntry, sealed: string): SealedWrite {
-  return { id, stream, summary, founds, claim, sealed };
-}
-
-/** Binds a payload to its entry, so that no ciphertext can be moved to another. */
-function sealContext(id: string, stream: string): string {
-  return `write-journal/${stream}/${id}`;
 }

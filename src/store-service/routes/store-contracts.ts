@@ -87,6 +87,7 @@ const writeProblems = [
   'journal_full',
   'queued_writes_ahead',
   'dropped_by_operator',
+  'contact_unreadable',
 ] as const;
 const storeProblems = [
   'malformed_id',
@@ -130,7 +131,7 @@ export const storeContracts = {
       200: storeResponse('The store', staleHeaders),
       304: { description: 'The client has the present version', headers: ['ETag', ...staleHeaders] },
     },
-    problems: [...storeProblems, 'invalid_header', 'unexpected_body'],
+    problems: [...storeProblems, 'contact_unreadable', 'invalid_header', 'unexpected_body'],
   },
   replace: {
     operationId: 'replaceStore',

@@ -1,7 +1,15 @@
 import { canonicalJson } from '../../shared/encoding/canonical-json.js';
+import { DataUnreadableError } from '../../shared/errors/app-error.js';
 import { FieldDecryptionError } from '../../shared/services/field-encryption.js';
 import type { EncryptedField, FieldCipher } from '../../shared/services/field-cipher.js';
 import type { Contact, Store } from '../models/store.js';
+
+/** A contact was changed, belongs to another store, or its key is gone. */
+export class ContactUnreadableError extends DataUnreadableError {
+  constructor(cause: unknown) {
+    super('contact_unreadable', 'The contact of the store cannot be decrypted any more', { cause });
+  }
+}
 
 /** Encrypts a store's contact and opens it again; the ciphertext is bound to the store. */
 export class ContactSeal {
@@ -15,8 +23,13 @@ export class ContactSeal {
     return this.#cipher.encrypt(JSON.stringify(contact), storeId);
   }
 
+  /** @throws {ContactUnreadableError} */
   async unseal(storeId: string, sealed: EncryptedField): Promise<Contact> {
-    return JSON.parse(await this.#cipher.decrypt(sealed, storeId)) as Contact;
+    try {
+      return JSON.parse(await this.#cipher.decrypt(sealed, storeId)) as Contact;
+    } catch (error) {
+      throw error instanceof FieldDecryptionError ? new ContactUnreadableError(error) : error;
+    }
   }
 
   /** Whether a ciphertext holds this contact; one that cannot be opened any more holds no contact at all. */
@@ -24,12 +37,12 @@ export class ContactSeal {
     try {
       return canonicalJson(await this.unseal(storeId, sealed)) === canonicalJson(contact);
     } catch (error) {
-      if (error instanceof FieldDecryptionError) return false;
+      if (error instanceof ContactUnreadableError) return false;
       throw error;
     }
   }
 
-  /** The store with its contact in the clear. */
+  /** The store with its contact in the clear. @throws {ContactUnreadableError} */
   async open({ contact, ...store }: Store<EncryptedField>): Promise<Store> {
     return contact ? { ...store, contact: await this.unseal(store.id, contact) } : store;
   }

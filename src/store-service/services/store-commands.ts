@@ -71,6 +71,7 @@ export class StoreCommands {
    * @throws {StoreNotFoundError}
    * @throws {PreconditionFailedError | ConflictError} `version_conflict` if the store has another version
    * @throws {IllegalTransitionError}
+   * @throws {ContactUnreadableError} if the answer would show a contact that cannot be decrypted
    */
   async carryOut(write: StoreWrite, context: CommandContext): Promise<CommandResult> {
     // before the change: afterwards nobody may be told that nothing was done, only because no key is at hand

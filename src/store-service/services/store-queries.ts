@@ -62,6 +62,7 @@ export class StoreQueries {
   /**
    * The store, with its contact for operators and above.
    * @throws {StoreNotFoundError}
+   * @throws {ContactUnreadableError} to operators and above
    * @throws {StoreCreationPendingError} if it is not there because its creation is still queued here, or parked
    * @throws {StoreRestoringError} if a change that was acknowledged is not there because a failover took it back
    */

@@ -114,7 +114,7 @@ async function oneBadItem(lab: ServiceLab): Promise<Measurements> {
     const reply = await lab.ask('GET', `/api/stores/${id}`);
     const { contact, code: problem } = jsonOf(reply);
     if (id === bad.id)
-      assert.equal(`${reply.status} ${String(problem)}`, '500 internal', 'it cannot be read');
+      assert.equal(`${reply.status} ${String(problem)}`, '500 contact_unreadable', 'it cannot be read');
     else assert.deepEqual(contact, lab.personal, 'the others can');
   }
   const page = await MetricsPage.read(lab);

@@ -24,6 +24,16 @@ const leaks = new RegExp(`${canary}|77881199`, 'i');
 
 const create = () => createStore(service, newStoreBody({ contact }));
 
+/** As a fault of the storage would. */
+async function damage(id: unknown): Promise<void> {
+  await withClient(service.database.ownerUrl, (client) =>
+    client.query(
+      `UPDATE stores SET contact = contact || '{"tag": "AAAAAAAAAAAAAAAAAAAAAA=="}' WHERE id = $1`,
+      [id],
+    ),
+  );
+}
+
 /** Everything that the database holds, as text. */
 async function readDatabase(): Promise<string> {
   return withClient(service.database.ownerUrl, async (client) => {
@@ -88,8 +98,20 @@ describe('a contact', () => {
       );
     });
     const moved = await service.get(two.path).expect(500);
-    expect(moved.text).not.toMatch(leaks);
+    expect(moved.body).toEqual({
+      type: '/problems/contact_unreadable',
+      title: 'Contact cannot be read',
+      status: 500,
+      detail: 'The contact of the store cannot be decrypted any more',
+      instance: two.path,
+      code: 'contact_unreadable',
+      requestId: expect.any(String),
+      retryable: false,
+    });
+    expect(moved.get('Retry-After')).toBeUndefined();
     await service.get(two.path, 'viewer').expect(200);
+    const { text } = await service.request('GET', '/metrics').expect(200);
+    expect(text).toMatch(/^vault_security_events_total\{event="field_refused"\} [1-9]/m);
   });
 
   it('is redacted in the history: that it changed is said, not to what', async () => {
@@ -169,14 +191,20 @@ describe('a contact', () => {
 
   it('that was damaged can be replaced', async () => {
     const { body: store } = await service.post('/api/stores', newStoreBody({ contact })).expect(201);
-    await withClient(service.database.ownerUrl, (client) =>
-      client.query(
-        `UPDATE stores SET contact = contact || '{"tag": "AAAAAAAAAAAAAAAAAAAAAA=="}' WHERE id = $1`,
-        [store.id],
-      ),
-    );
+    await damage(store.id);
     const { body: replaced } = await service.put(`/api/stores/${store.id}`, store).expect(200);
     expect(replaced).toMatchObject({ version: 2, contact });
+  });
+
+  it('that was damaged keeps its store from being decommissioned until it is replaced or removed', async () => {
+    const { path, store } = await create();
+    await damage(store['id']);
+    const refused = await service.delete(path).set('If-Match', '"v1"').expect(500);
+    expect(refused.body).toMatchObject({ code: 'contact_unreadable', retryable: false });
+    const { body: seen } = await service.get(path, 'viewer').expect(200);
+    expect(seen).toMatchObject({ version: 1, status: store['status'] });
+    await service.put(path, { ...store, contact: undefined }).expect(200);
+    await service.delete(path).set('If-Match', '"v2"').expect(200);
   });
 
   it('is not accepted in the clear when there is no key: 503, nothing is stored', async () => {

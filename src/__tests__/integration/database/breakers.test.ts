@@ -102,7 +102,7 @@ describe('while the primary is away', () => {
   it('reads that no replica may answer wait for a failover once, and are then refused at once', async () => {
     await manager.close(100);
     const urls = [primary.urlOf(database.appUrl), replica.urlOf(database.replicaAppUrl)];
-    const failoverWaitMs = 1_500;
+    const failoverWaitMs = 4_000;
     ({ manager } = await startManager(urls, { failoverWaitMs, maxLagMs: 60_000 }, { breakers }));
     const farAhead: Consistency = {
       requirement: { kind: 'position', position: { timeline: 1, lsn: 2n ** 60n } },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { nameAncestors } from '../../../dev/ancestry.js';
 import { codeOf, ignoring, messageOf, stderrOf } from '../../../shared/errors/error-code.js';
-import { findFreePort, isPortFree } from '../../../dev/free-port.js';
+import { findFreePort, isPortFree, startOnFreePort } from '../../../dev/free-port.js';
 import { writePrivateFile } from '../../../dev/private-file.js';
 import { errorAfter } from '../../../dev/error-after.js';
 import { Releasers } from '../../../shared/releasers.js';
@@ -93,6 +93,26 @@ describe('ports', () => {
 
   it('of an address that is not ours are an error', async () => {
     await expect(isPortFree(0, '192.0.2.1')).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' });
+  });
+
+  it('is looked for again by a start that somebody forestalled, and for nothing else', async () => {
+    const faster = createServer();
+    const ports: number[] = [];
+    const start = async (port: number): Promise<string> => {
+      ports.push(port);
+      if (ports.length > 1) return 'started';
+      await once(faster.listen(port, '127.0.0.1'), 'listening');
+      throw new Error('Address in use');
+    };
+    await expect(startOnFreePort(await findFreePort(), start)).resolves.toBe('started');
+    expect(new Set(ports).size).toBe(2);
+    faster.close();
+    const failing = startOnFreePort(undefined, (port) => {
+      ports.push(port);
+      return Promise.reject(new Error('broken'));
+    });
+    await expect(failing).rejects.toThrow('broken');
+    expect(ports).toHaveLength(3);
   });
 });
 

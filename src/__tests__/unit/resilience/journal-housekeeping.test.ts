@@ -9,7 +9,10 @@ const workshop = new JournalWorkshop();
 
 afterEach(() => workshop.cleanUp());
 
-const turn = (): Promise<void> => new Promise((resume) => setTimeout(resume, 5));
+/** Lets what is under way come to its end. */
+async function turn(): Promise<void> {
+  for (let count = 0; count < 20; count += 1) await new Promise((resume) => setImmediate(resume));
+}
 
 describe('the housekeeping of the journal', () => {
   it('forgets entries a day after they were settled, and no others', async () => {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { systemTimerClock, type TimerClock } from '../../timer-clock.js';
 import { JournalOpenError } from './journal-open-error.ts';
 import type {
   Batch,
@@ -32,19 +33,24 @@ interface PendingReply {
  */
 export class JournalThread implements JournalEngine {
   readonly #options: StoreOptions;
+  readonly #clock: Pick<TimerClock, 'monotonicMs'>;
   #worker: Worker | undefined;
   #pending: PendingReply | undefined;
   #exit = Promise.resolve();
   #startedMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
-  private constructor(options: StoreOptions) {
+  private constructor(options: StoreOptions, clock: Pick<TimerClock, 'monotonicMs'>) {
     this.#options = options;
+    this.#clock = clock;
   }
 
   /** @throws {JournalOpenError} */
-  static async start(options: StoreOptions): Promise<JournalThread> {
-    const thread = new JournalThread(options);
+  static async start(
+    options: StoreOptions,
+    clock: Pick<TimerClock, 'monotonicMs'> = systemTimerClock,
+  ): Promise<JournalThread> {
+    const thread = new JournalThread(options, clock);
     await thread.#start();
     return thread;
   }
@@ -74,7 +80,7 @@ export class JournalThread implements JournalEngine {
   }
 
   async #start(): Promise<Worker> {
-    const nowMs = performance.now();
+    const nowMs = this.#clock.monotonicMs();
     if (this.#isClosed || nowMs - this.#startedMs < restartIntervalMs)
       throw new Error('The thread of the write journal is not running');
     this.#startedMs = nowMs;

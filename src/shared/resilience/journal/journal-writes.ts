@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { type EntryRow, listedColumns, toEntry } from './entry-row.ts';
+import { type EntryRow, toEntry } from './entry-row.ts';
 import type { CommitPosition, EntryState } from './journal-entry.js';
 import type {
   Answer,
@@ -10,6 +10,7 @@ import type {
   WriteType,
 } from './journal-protocol.js';
 import type { JournalReads } from './journal-reads.ts';
+import { prepareWrites, type WriteStatements } from './write-statements.ts';
 
 /** What an entry takes beside its texts, roughly: numbers, and its slots in the indexes. */
 const entryOverheadBytes = 256;
@@ -17,74 +18,12 @@ const entryOverheadBytes = 256;
 /** Changes of the journal's database, carried out inside the transaction of a batch. */
 export class JournalWrites {
   readonly #reads: JournalReads;
-  readonly #insert;
-  readonly #claimant;
-  readonly #show;
-  readonly #retain;
-  readonly #locate;
-  readonly #apply;
-  readonly #settle;
-  readonly #parkFollowers;
-  readonly #followers;
-  readonly #countAttempt;
-  readonly #requeue;
-  readonly #release;
-  readonly #confirm;
-  readonly #forget;
-  readonly #disown;
-  readonly #countCommit;
+  readonly #sql: WriteStatements;
   #touched = new Set<string>();
 
   constructor(database: DatabaseSync, reads: JournalReads) {
     this.#reads = reads;
-    this.#insert = database.prepare(`
-      INSERT INTO entry (id, stream, summary, sealed, founds, claim, fingerprint, bytes, accepted_ms, queued_ms)
-      VALUES (:id, :stream, :summary, :sealed, :founds, :claim, :fingerprint, :bytes, :now, :now)
-      RETURNING ${listedColumns}`);
-    this.#claimant = database.prepare('SELECT id, fingerprint FROM entry WHERE claim = ?');
-    this.#show = database.prepare('UPDATE entry SET is_retained = 0 WHERE id = ?');
-    this.#retain = database.prepare(`
-      INSERT INTO entry (id, stream, summary, sealed, founds, claim, fingerprint, bytes, accepted_ms, queued_ms,
-        is_retained, is_made, state, settled_ms, result, timeline, lsn)
-      VALUES (:id, :stream, :summary, :sealed, :founds, :claim, :fingerprint, :bytes, :now, :now,
-        1, 1, 'applied', :now, :outcome, :timeline, :lsn)`);
-    this.#locate = database.prepare(
-      'SELECT state, stream, founds, waits_for, sealed IS NOT NULL AS isHeld FROM entry WHERE id = ?',
-    );
-    // without a position there is no standby to wait for: the entry is final, and needs no payload any more
-    this.#apply = database.prepare(`
-      UPDATE entry SET state = 'applied', is_made = 1, settled_ms = :now, result = :outcome, timeline = :timeline, lsn = :lsn,
-        sealed = CASE WHEN :lsn IS NOT NULL THEN sealed END
-      WHERE id = :id`);
-    this.#settle = database.prepare(`
-      UPDATE entry SET state = :state, settled_ms = :now, result = :result,
-        sealed = CASE WHEN :state = 'parked' THEN sealed END
-      WHERE id = :id`);
-    this.#parkFollowers = database.prepare(`
-      UPDATE entry SET state = 'parked', settled_ms = :now, result = :reason, waits_for = :id
-      WHERE state = 'queued' AND stream = :stream AND sequence > (SELECT sequence FROM entry WHERE id = :id)`);
-    this.#followers = database.prepare(`SELECT id FROM entry WHERE waits_for = ? AND state = 'parked'`);
-    this.#countAttempt = database.prepare(
-      'UPDATE entry SET attempts = attempts + 1 WHERE id = ? RETURNING attempts',
-    );
-    this.#requeue = database.prepare(`
-      UPDATE entry SET state = 'queued', queued_ms = ?, settled_ms = NULL, timeline = NULL, lsn = NULL,
-        -- what was made and undone keeps what its caller was told
-        result = CASE state WHEN 'applied' THEN result END, attempts = 0, is_retained = 0, waits_for = NULL
-      WHERE id = ?`);
-    // nobody asks for what became of a write that was answered when it was made
-    this.#release = database.prepare(`
-      DELETE FROM entry
-      WHERE state = 'applied' AND sealed IS NOT NULL AND is_retained = 1 AND timeline = ? AND lsn <= ?`);
-    this.#confirm = database.prepare(`
-      UPDATE entry SET sealed = NULL WHERE state = 'applied' AND sealed IS NOT NULL AND timeline = ? AND lsn <= ?`);
-    this.#forget = database.prepare(`
-      DELETE FROM entry WHERE sequence IN (
-        SELECT sequence FROM entry WHERE sealed IS NULL AND settled_ms < ? ORDER BY settled_ms LIMIT ?)`);
-    this.#disown = database.prepare(
-      'DELETE FROM entry WHERE id = ? AND sequence > ? RETURNING stream, founds',
-    );
-    this.#countCommit = database.prepare('UPDATE ledger SET commits = commits + 1 RETURNING commits');
+    this.#sql = prepareWrites(database);
   }
 
   /** Streams, and names that entries found under, whose queues may have changed since this was asked last. */
@@ -95,13 +34,13 @@ export class JournalWrites {
   }
 
   disown({ id, afterSequence }: DisownedAppend): void {
-    const row = this.#disown.get(id, afterSequence);
+    const row = this.#sql.disown.get(id, afterSequence);
     if (row) this.#touch(row);
   }
 
   /** @returns how many commits there will be with this one */
   countCommit(): number {
-    return Number(this.#countCommit.get()?.['commits']);
+    return Number(this.#sql.countCommit.get()?.['commits']);
   }
 
   carryOut(write: OperationOf<WriteType>, nowMs: number): Answer {
@@ -113,24 +52,34 @@ export class JournalWrites {
       case 'markApplied':
         return this.#change(write.id, ['queued'], () => {
           const { timeline = null, lsn = null } = write.position ?? {};
-          this.#apply.run({ id: write.id, now: nowMs, outcome: write.outcomeJson, timeline, lsn });
+          this.#sql.apply.run({ id: write.id, now: nowMs, outcome: write.outcomeJson, timeline, lsn });
         });
       case 'markRefused':
         return this.#change(write.id, ['queued'], () => {
-          this.#settle.run({ id: write.id, state: 'refused', now: nowMs, result: write.errorJson });
+          this.#sql.settle.run({
+            id: write.id,
+            state: 'refused',
+            now: nowMs,
+            result: write.errorJson,
+          });
         });
       case 'park':
         return this.#change(write.id, ['queued'], (row) => {
-          this.#settle.run({ id: write.id, state: 'parked', now: nowMs, result: write.reason });
+          this.#sql.settle.run({ id: write.id, state: 'parked', now: nowMs, result: write.reason });
           if (row['founds'] !== null) this.#parkBehind(write.id, String(row['stream']), nowMs);
         });
       case 'recordAttempt':
-        return this.#change(write.id, ['queued'], () => this.#countAttempt.get(write.id)?.['attempts']);
+        return this.#change(write.id, ['queued'], () => this.#sql.countAttempt.get(write.id)?.['attempts']);
       case 'requeue':
         return this.#requeueParked(write.id, nowMs);
       case 'drop':
         return this.#change(write.id, ['queued', 'parked'], () => {
-          this.#settle.run({ id: write.id, state: 'refused', now: nowMs, result: write.errorJson });
+          this.#sql.settle.run({
+            id: write.id,
+            state: 'refused',
+            now: nowMs,
+            result: write.errorJson,
+          });
           this.#requeueBehind(write.id, nowMs);
         });
       case 'confirm':
@@ -138,7 +87,7 @@ export class JournalWrites {
       case 'redrive':
         return done(write.ids.filter((id) => this.#redrive(id, nowMs)).length);
       case 'forget':
-        return done(Number(this.#forget.run(write.settledBeforeMs, write.limit).changes));
+        return done(Number(this.#sql.forget.run(write.settledBeforeMs, write.limit).changes));
     }
   }
 
@@ -147,7 +96,7 @@ export class JournalWrites {
     const taken = this.#findTaken(write);
     if (taken) {
       // from now on somebody may ask for it
-      if (taken.reason === 'claimed') this.#show.run(taken.id);
+      if (taken.reason === 'claimed') this.#sql.show.run(taken.id);
       return refused(taken);
     }
     const holder = this.#reads.findHolder(write.stream);
@@ -155,7 +104,11 @@ export class JournalWrites {
     const bytes = bytesOf(write);
     const limit = this.#reads.findLimit(bytes, nowMs);
     if (limit) return refused({ reason: 'full', limit });
-    const row = this.#insert.get({ ...columnsOf(write), bytes, now: nowMs }) as unknown as EntryRow;
+    const row = this.#sql.insert.get({
+      ...columnsOf(write),
+      bytes,
+      now: nowMs,
+    }) as unknown as EntryRow;
     this.#touch({ stream: write.stream, founds: write.founds ?? null });
     return done(toEntry(row));
   }
@@ -167,27 +120,33 @@ export class JournalWrites {
     const bytes = bytesOf(write);
     const limit = this.#reads.findLimitForRetained(bytes);
     if (limit) return refused({ reason: 'full', limit });
-    this.#retain.run({ ...columnsOf(write), bytes, now: nowMs, outcome: outcomeJson, ...position });
+    this.#sql.retain.run({
+      ...columnsOf(write),
+      bytes,
+      now: nowMs,
+      outcome: outcomeJson,
+      ...position,
+    });
     return done(undefined);
   }
 
   #findTaken({ id, claim }: SealedWrite): Refusal | undefined {
-    if (this.#locate.get(id)) return { reason: 'duplicate' };
-    const claimant = claim && this.#claimant.get(claim.key);
+    if (this.#sql.locate.get(id)) return { reason: 'duplicate' };
+    const claimant = claim && this.#sql.claimant.get(claim.key);
     if (!claimant) return undefined;
     const isSame = claimant['fingerprint'] === claim.fingerprint;
     return { reason: 'claimed', id: String(claimant['id']), isSame };
   }
 
   #confirmUpTo({ timeline, lsn }: CommitPosition): number {
-    const released = this.#release.run(timeline, lsn).changes;
-    return Number(released) + Number(this.#confirm.run(timeline, lsn).changes);
+    const released = this.#sql.release.run(timeline, lsn).changes;
+    return Number(released) + Number(this.#sql.confirm.run(timeline, lsn).changes);
   }
 
   #redrive(id: string, nowMs: number): boolean {
-    const row = this.#locate.get(id);
+    const row = this.#sql.locate.get(id);
     if (row?.['state'] !== 'applied' || row['isHeld'] !== 1) return false;
-    this.#requeue.run(nowMs, id);
+    this.#sql.requeue.run(nowMs, id);
     this.#touch(row);
     const stream = String(row['stream']);
     const holder = this.#reads.findHolder(stream);
@@ -196,10 +155,10 @@ export class JournalWrites {
   }
 
   #requeueParked(id: string, nowMs: number): Answer {
-    const holder = this.#locate.get(id)?.['waits_for'];
+    const holder = this.#sql.locate.get(id)?.['waits_for'];
     if (typeof holder === 'string') return refused({ reason: 'held', id: holder });
     return this.#change(id, ['parked'], () => {
-      this.#requeue.run(nowMs, id);
+      this.#sql.requeue.run(nowMs, id);
       this.#requeueBehind(id, nowMs);
     });
   }
@@ -207,11 +166,11 @@ export class JournalWrites {
   /** What cannot be without the founder of its stream waits with it for somebody to look. */
   #parkBehind(id: string, stream: string, now: number): void {
     const reason = `Waits for ${id}, which makes what this one changes and is parked: requeue or drop that one`;
-    this.#parkFollowers.run({ id, stream, now, reason });
+    this.#sql.parkFollowers.run({ id, stream, now, reason });
   }
 
   #requeueBehind(id: string, nowMs: number): void {
-    for (const follower of this.#followers.all(id)) this.#requeue.run(nowMs, String(follower['id']));
+    for (const follower of this.#sql.followers.all(id)) this.#sql.requeue.run(nowMs, String(follower['id']));
   }
 
   #touch({ stream, founds }: Record<string, SQLOutputValue>): void {
@@ -224,7 +183,7 @@ export class JournalWrites {
     from: readonly EntryState[],
     change: (row: Record<string, SQLOutputValue>) => unknown,
   ): Answer {
-    const row = this.#locate.get(id);
+    const row = this.#sql.locate.get(id);
     if (!row) return refused({ reason: 'missing' });
     const state = row['state'] as EntryState;
     if (!from.includes(state)) return refused({ reason: 'wrong_state', state });

@@ -70,6 +70,7 @@ export class Renewal {
   #isReplacing = false;
   #nextAtMs = 0;
   #cancelTimer: CancelTask = () => undefined;
+  #cancelEnd: CancelTask = () => undefined;
 
   constructor(actions: RenewalActions, options: RenewalOptions) {
     this.#actions = actions;
@@ -116,6 +117,7 @@ export class Renewal {
 
   stop(): void {
     this.#cancelTimer();
+    this.#cancelEnd();
     this.#state = { name: 'stopped' };
   }
 
@@ -126,6 +128,7 @@ export class Renewal {
 
   #hold(tenure: Tenure): void {
     this.#tenure = tenure;
+    this.#cancelEnd();
     if (tenure.ttlMs === 0) {
       this.#cancelTimer();
       this.#state = { name: 'permanent' };
@@ -134,6 +137,18 @@ export class Renewal {
     const delayMs = this.#dueInMs(tenure.ttlMs);
     this.#state = { name: 'held', expiresAtMs: this.#now() + tenure.ttlMs, dueAtMs: this.#now() + delayMs };
     this.#schedule(delayMs);
+    // What is due at its end is not over there: only a failure to get the next one says so.
+    if (this.#options.dueAt !== 'end') this.#awaitEnd();
+  }
+
+  /** Beside the attempts, which keep their distance: the end is noticed when it comes, not when the next one is due. */
+  #awaitEnd(): void {
+    this.#cancelEnd = startLongTimer(this.#options.clock, this.#remainingMs(), () => {
+      // Either clock may say that it is over, and only one of them decides.
+      if (this.#remainingMs() > 0) this.#awaitEnd();
+      // An attempt that is under way may yet prolong it; if it fails it says so itself.
+      else if (!this.#isActing) this.#noticeExpiry();
+    });
   }
 
   #dueInMs(ttlMs: number): number {
@@ -158,7 +173,7 @@ export class Renewal {
     const waitMs = reason === undefined ? 0 : this.#replacedAtMs + this.#options.replaceFloorMs - this.#now();
     if (waitMs > 0) {
       this.#noticeExpiry();
-      this.#schedule(this.#untilExpiry(waitMs));
+      this.#schedule(waitMs);
       return;
     }
     this.#isActing = true;
@@ -213,7 +228,6 @@ export class Renewal {
       this.#wanted = reason;
       // Something was answered, perhaps even made: the floor applies as if it had worked.
       if (!isVaultAway(error)) this.#replacedAtMs = this.#now();
-      this.#noticeExpiry();
       this.#retry('replace', error, this.#backoffMs(error));
     } finally {
       this.#isReplacing = false;
@@ -224,9 +238,9 @@ export class Renewal {
     return this.#wanted;
   }
 
-  #retry(action: 'renew' | 'replace', error: unknown, delayMs: number): void {
+  #retry(action: 'renew' | 'replace', error: unknown, nextInMs: number): void {
     this.#failures += 1;
-    const nextInMs = this.#untilExpiry(delayMs);
+    this.#noticeExpiry();
     this.#schedule(nextInMs);
     this.#actions.observed?.({ action, outcome: 'failed', error, nextInMs });
   }
@@ -234,13 +248,6 @@ export class Renewal {
   #observe(action: 'renew' | 'replace', outcome: 'done'): void {
     const nextInMs = this.#state.name === 'held' ? this.#state.dueAtMs - this.#now() : 0;
     this.#actions.observed?.({ action, outcome, nextInMs });
-  }
-
-  /** Never sleeps past the end, so that the end is noticed when it comes. */
-  #untilExpiry(delayMs: number): number {
-    if (this.#state.name !== 'held') return delayMs;
-    const remainingMs = this.#remainingMs();
-    return remainingMs > 0 ? Math.min(delayMs, Math.max(remainingMs, floorMs)) : delayMs;
   }
 
   #noticeExpiry(): void {
