@@ -10,6 +10,9 @@ const config: Config = {
   globalSetup: '<rootDir>/src/__tests__/helpers/global-setup.ts',
   globalTeardown: '<rootDir>/src/__tests__/helpers/global-teardown.ts',
   maxWorkers: 2,
+  // Each file leaves its modules behind. A worker of more than a gigabyte needs longer to give its memory back than the
+  // half second that jest allows, which then takes it for one whose tests left something running.
+  workerIdleMemoryLimit: '300MB',
   testTimeout: 30_000,
   collectCoverageFrom: ['src/**/*.ts', '!src/__tests__/**'],
   coverageProvider: 'v8',
