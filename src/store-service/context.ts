@@ -173,6 +173,10 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     lines: new LoggedOperatorActions(logger),
     clock: systemClock,
   });
+  const dropped = new DroppedWrites({ ...durable, database, runner, clock: systemTimerClock, logger });
+  releasers.add('The record of dropped writes', () => {
+    dropped.stop();
+  });
   const cursorSigner = new Signer(signingKey, 'page cursors');
 
   let isDraining = false;
@@ -208,7 +212,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     breakers: new BreakerControl(breakers, operatorLog),
     queue: new QueueControl({
       ...durable,
-      dropped: new DroppedWrites({ ...durable, database, runner, clock: systemClock, logger }),
+      dropped,
       log: operatorLog,
       copies: new DroppedEntries(config.journal.folder),
       cursorSigner,

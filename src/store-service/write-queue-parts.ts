@@ -17,6 +17,7 @@ import type { StoreCommands } from './services/store-commands.js';
 import { AcknowledgedVersions } from './services/write-queue/acknowledged-versions.js';
 import { CommitKeeper } from './services/write-queue/commit-keeper.js';
 import { readSummary } from './services/write-queue/entry-summary.js';
+import { KeptClaims } from './services/write-queue/kept-claims.js';
 import { DurableWrites } from './services/write-queue/durable-writes.js';
 import { type Authority, WriteReplay } from './services/write-queue/write-replay.js';
 import { WriteQueue } from './services/write-queue/write-queue.js';
@@ -69,6 +70,8 @@ export async function openWriteQueue(
 
   const versions = new AcknowledgedVersions();
   await versions.load(journal);
+  const claims = new KeptClaims();
+  await claims.load(journal);
   const keeper = new CommitKeeper({
     journal,
     replication,
@@ -112,6 +115,7 @@ export async function openWriteQueue(
   releasers.add('The drain of the write journal', () => drainer.close(drainGraceMs));
   drainer.events.subscribe((event) => {
     versions.follow(event);
+    claims.follow(event);
     if (event.type === 'applied' && event.position) keeper.notice(event.position);
   });
   drainer.events.subscribe(logDrainEvents(logger));
@@ -143,6 +147,7 @@ export async function openWriteQueue(
     drainer,
     keeper,
     versions,
+    claims,
     clock,
     hasPrimary: () => database.status().cluster.kind === 'healthy',
   });

@@ -67,7 +67,8 @@ function writtenResponse(description: string, headers: readonly string[] = []): 
 /** While the database is away, a write may be taken on to be made later. */
 const acceptedResponse: ResponseContract = {
   description:
-    'The database is away. The change was written down and will be made when it is back; the operation tells what became of it',
+    'The database is away. The change was written down and will be made when it is back; the operation tells what became of ' +
+    'it, and `result.storeId` of which store. Or the request repeats one whose change is put aside (`PARKED`)',
   headers: ['Location', 'Retry-After', 'Idempotent-Replayed', 'Preference-Applied'],
   content: json('Operation'),
 };

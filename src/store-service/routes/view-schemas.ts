@@ -98,7 +98,12 @@ const operation = Joi.object({
     .valid('journal', 'database')
     .required()
     .description('Where it is kept: in the journal of the process that took it on, or in the database'),
-  storeId: uuid.required().description('The store; one that is created will have this id'),
+  storeId: uuid
+    .required()
+    .description(
+      'The store; one that is created will have this id, unless the request repeats one that was answered before the ' +
+        'database went away: then the operation ends with the id of the first, which `result.storeId` tells',
+    ),
   acceptedAt: timestamp.required(),
   acceptedBy: Joi.string().required(),
   attempts: Joi.number().integer().min(0).required(),

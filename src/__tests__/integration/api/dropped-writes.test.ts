@@ -28,6 +28,11 @@ async function expectDropped(request: Test): Promise<void> {
   expect(response.get('Idempotent-Replayed')).toBe('true');
 }
 
+const hasNothingQueued = async (instance: Proxied): Promise<boolean> => {
+  const { body } = await instance.send('get', '/admin/queue?state=queued', undefined, 'admin').expect(200);
+  return (body as { items: unknown[] }).items.length === 0;
+};
+
 const isMade = async (body: Body): Promise<boolean> => {
   const { service } = lab();
   const { rowCount } = await queryDatabase(service, 'SELECT FROM stores WHERE code = $1', [body['code']]);
@@ -72,16 +77,34 @@ describe('a repeated request whose write an operator dropped', () => {
     await expectDropped(postWithKey(service, body, key));
     expect(await isMade(body)).toBe(false);
   });
+
+  it('is answered with the drop by the next process, too, although the database was never told', async () => {
+    const { services } = lab();
+    const instance = await services.start();
+    await instance.loseDatabase();
+    const [body, key] = [newStoreBody(), randomUUID()];
+    const operation = await queueWrite(instance, body, key);
+    await dropQueued(instance, operation['id']);
+    await instance.close();
+    const next = await services.start({ JOURNAL_DIR: instance.journalFolder });
+    // the record of what the operator did waits in the queue, too
+    await waitUntil('an empty queue', () => hasNothingQueued(next), { timeoutMs: 20_000 });
+    await expectDropped(repeat(next, body, key));
+    const reused = await repeat(next, { ...body, name: 'Other' }, key).expect(422);
+    expect(reused.body.code).toBe('idempotency_key_reused');
+    expect(await isMade(body)).toBe(false);
+  });
 });
 
-describe('a parked write that was made meanwhile by a repeated request', () => {
+describe('a parked write that was made meanwhile by a request repeated elsewhere', () => {
   it('is not dropped, and is recognised when it is requeued', async () => {
     const { service, services } = lab();
     const instance = await services.start();
     const [body, key] = [newStoreBody(), randomUUID()];
     const { operation, cure } = await parkWrite(instance, service.database, body, key);
     await cure();
-    const { body: store } = await repeat(instance, body, key).expect(201);
+    // another instance knows nothing of what is parked in this one
+    const { body: store } = await postWithKey(service, body, key).expect(201);
     const refused = await drop(instance, operation['id']).expect(409);
     expect(refused.body).toMatchObject({ code: 'journal_entry_state', metadata: { state: 'parked' } });
     const requeue = `/admin/queue/${String(operation['id'])}/requeue`;

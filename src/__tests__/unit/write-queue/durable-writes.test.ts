@@ -14,6 +14,7 @@ import {
   DurableWrites,
   type WriteRequest,
 } from '../../../store-service/services/write-queue/durable-writes.js';
+import { KeptClaims } from '../../../store-service/services/write-queue/kept-claims.js';
 import { WriteQueue } from '../../../store-service/services/write-queue/write-queue.js';
 import { turnsUntil } from '../../helpers/drain-bench.js';
 import { firstOf, InlineEngine, journalOptions, JournalWorkshop } from '../../helpers/journal-samples.js';
@@ -78,6 +79,7 @@ async function benchWith(carryOut: StoreCommands['carryOut'], limits = {}) {
       drainer,
       keeper,
       versions: new AcknowledgedVersions(),
+      claims: new KeptClaims(),
       clock,
       hasPrimary: () => true,
     }),

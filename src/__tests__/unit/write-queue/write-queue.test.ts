@@ -4,9 +4,11 @@ import { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { StoreWrite } from '../../../store-service/models/store-write.js';
 import type { NewStore } from '../../../store-service/models/store.js';
+import type { IdempotencyKey } from '../../../store-service/repositories/idempotency-repository.js';
 import { AcknowledgedVersions } from '../../../store-service/services/write-queue/acknowledged-versions.js';
 import { droppedError } from '../../../store-service/services/write-queue/dropped-writes.js';
 import type { QueuedWrite } from '../../../store-service/services/write-queue/queued-write.js';
+import { KeptClaims } from '../../../store-service/services/write-queue/kept-claims.js';
 import { WriteQueue } from '../../../store-service/services/write-queue/write-queue.js';
 import { journalOptions, JournalWorkshop } from '../../helpers/journal-samples.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
@@ -27,12 +29,17 @@ beforeEach(async () => {
   });
   // the tests say when an entry leaves the queue
   await drainer.pause();
+  const claims = new KeptClaims();
+  drainer.events.subscribe((event) => {
+    claims.follow(event);
+  });
   const keeper = { settled: () => Promise.resolve(), notice: () => undefined };
   queue = new WriteQueue({
     journal,
     drainer,
     keeper,
     versions: new AcknowledgedVersions(),
+    claims,
     clock,
     hasPrimary: () => true,
   });
@@ -143,5 +150,71 @@ describe('a repeated request whose write was dropped', () => {
       kind: 'conflict',
       code: 'dropped_by_operator',
     });
+    expect(await journal.stats()).toMatchObject({ queued: 0 });
+    queue.expectDrop(first.operationId);
+    await expect(queue.findParked(idempotencyKey)).rejects.toMatchObject({ code: 'dropped_by_operator' });
+  });
+});
+
+describe('the key of a parked write', () => {
+  const keyOf = (filling: number): IdempotencyKey => ({
+    principal: 'key:somebody',
+    key: 'opening',
+    fingerprint: Buffer.alloc(32, filling),
+  });
+
+  async function park(idempotencyKey: IdempotencyKey): Promise<QueuedWrite> {
+    const write = queuedAs(replacementOf(creation('BER-001')));
+    await queue.accept({ ...write, idempotencyKey });
+    const entry = await journal.get(write.operationId);
+    if (!entry) throw new Error('There is no entry');
+    await journal.park(write.operationId, 'poison');
+    drainer.events.publish({ type: 'parked', entry, reason: 'poison' });
+    return write;
+  }
+
+  it('leads to its operation, whatever the kind of the write, and is for no other request', async () => {
+    const { operationId } = await park(keyOf(1));
+    const operation = { id: operationId, status: 'PARKED' };
+    await expect(queue.findParked(keyOf(1))).resolves.toMatchObject(operation);
+    await expect(queue.findAccepted(keyOf(1))).resolves.toMatchObject(operation);
+    const reused = { code: 'idempotency_key_reused' };
+    await expect(queue.findParked(keyOf(2))).rejects.toMatchObject(reused);
+    await expect(queue.findAccepted(keyOf(2))).rejects.toMatchObject(reused);
+    await expect(queue.findParked({ ...keyOf(2), key: 'another' })).resolves.toBeUndefined();
+  });
+
+  it('sends a write back that looked for it before it was parked', async () => {
+    const before = queue.claimEpoch;
+    await expect(queue.findParked(keyOf(1))).resolves.toBeUndefined();
+    await park(keyOf(1));
+    const repeated = creation('BER-002');
+    await expect(queue.enter(repeated, before)).rejects.toMatchObject({ code: 'queued_writes_ahead' });
+    await queue.enter(repeated, queue.claimEpoch);
+  });
+});
+
+describe('the claims that are kept', () => {
+  it('are those of parked and dropped entries, also of the process before, and nothing else', async () => {
+    const [parked, dropped, refused] = [1, 2, 3].map((each) => queuedAs(creation(`BER-00${each}`)));
+    if (!parked || !dropped || !refused) throw new Error('There are three');
+    for (const each of [parked, dropped, refused]) await queue.accept(each);
+    await journal.markRefused(refused.operationId, { kind: 'conflict', code: 'taken', message: 'Taken' });
+    const claims = new KeptClaims();
+    await claims.load(journal);
+    expect(claims.isEmpty).toBe(true);
+
+    await journal.park(parked.operationId, 'poison');
+    await claims.load(journal);
+    expect(claims.isEmpty).toBe(false);
+    const entry = await journal.get(parked.operationId);
+    if (!entry) throw new Error('There is no entry');
+    claims.follow({ type: 'applied', entry, durationMs: 1, outcome: null, position: undefined });
+    expect(claims.isEmpty).toBe(true);
+
+    await journal.drop(dropped.operationId, droppedError.toSnapshot());
+    const next = new KeptClaims();
+    await next.load({ list: (query) => journal.list({ ...query, ...(query?.state && { limit: 1 }) }) });
+    expect(next.isEmpty).toBe(false);
   });
 });

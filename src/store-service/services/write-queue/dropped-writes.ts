@@ -1,22 +1,23 @@
-import type { Clock } from '../../../shared/clock.js';
 import { latest } from '../../../shared/database/consistency.js';
 import type { Database, Queryable, Transaction } from '../../../shared/database/queryable.js';
 import { AppError, ConflictError, ReplayedError } from '../../../shared/errors/app-error.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
+import { isUnavailable } from '../../../shared/resilience/journal/entry-attempt.js';
 import type { JournalEntry } from '../../../shared/resilience/journal/journal-entry.js';
+import type { CancelTask, TimerClock } from '../../../shared/timer-clock.js';
 import { findOutcome, type IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import { findOperation, insertOperation, recordOperation } from '../../repositories/operation-repository.js';
 import { type IdempotentRunner, IdempotencyKeyReusedError, type Outcome } from '../idempotent-runner.js';
 import { isDatabaseAway } from './database-away.js';
 import { finishedOperation } from './queued-write.js';
-import { CommitWitness } from './write-replay.js';
+import { CommitWitness, keyInUse } from './write-replay.js';
 
 export interface DroppedWritesParts {
   readonly database: Database;
   readonly runner: Pick<IdempotentRunner, 'run'>;
   readonly drainer: Pick<JournalDrainer, 'events'>;
-  readonly clock: Clock;
+  readonly clock: TimerClock;
   readonly logger: Logger;
 }
 
@@ -28,6 +29,8 @@ interface DroppedWrite {
 
 /** How long a drop waits for a primary. */
 const waitMs = 1_000;
+/** How often the database is told what it did not take. */
+const retryMs = 5_000;
 export const droppedCode = 'dropped_by_operator';
 /** Not who or why: whoever may read the operation reads this. */
 export const droppedError = new ConflictError(
@@ -37,17 +40,29 @@ export const droppedError = new ConflictError(
 
 /**
  * What the database knows of writes that operators dropped: their operations are FAILED, and the drop is the answer that
- * was given under their idempotency keys. While it is away, they wait in memory until the drain has found it again.
+ * was given under their idempotency keys. While it is away, they wait in memory: it is told one after the other when the
+ * drain has found it again, and every few seconds.
  */
 export class DroppedWrites {
   readonly #parts: DroppedWritesParts;
   readonly #untold = new Map<string, DroppedWrite>();
+  readonly #unsubscribe: () => void;
+  #telling: Promise<void> | undefined;
+  #cancelTimer: CancelTask | undefined;
+  #isStopped = false;
 
   constructor(parts: DroppedWritesParts) {
     this.#parts = parts;
-    parts.drainer.events.subscribe(({ type }) => {
-      if (type === 'emptied') for (const write of this.#untold.values()) void this.record(write);
+    this.#unsubscribe = parts.drainer.events.subscribe(({ type }) => {
+      if (type === 'emptied') this.#tell();
     });
+  }
+
+  /** What the database was not told until now is known to this instance only. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#unsubscribe();
+    this.#cancelTimer?.();
   }
 
   /**
@@ -75,13 +90,38 @@ export class DroppedWrites {
       await this.#write(write);
       this.#untold.delete(id);
     } catch (error) {
-      if (isDatabaseAway(error)) {
+      if (isPassing(error)) {
         this.#untold.set(id, write);
+        this.#schedule();
         return;
       }
       this.#untold.delete(id);
       this.#parts.logger.error('A dropped write is known to this instance only', { error });
     }
+  }
+
+  #tell(): void {
+    this.#telling ??= this.#tellAll().finally(() => {
+      this.#telling = undefined;
+      this.#schedule();
+    });
+  }
+
+  async #tellAll(): Promise<void> {
+    for (const write of [...this.#untold.values()]) {
+      if (this.#isStopped) return;
+      await this.record(write);
+      // what keeps the database from this one most likely keeps it from the others, too
+      if (this.#untold.has(write.entry.id)) return;
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isStopped || this.#telling || this.#cancelTimer || this.#untold.size === 0) return;
+    this.#cancelTimer = this.#parts.clock.after(retryMs, () => {
+      this.#cancelTimer = undefined;
+      this.#tell();
+    });
   }
 
   async #write({ entry, key }: DroppedWrite): Promise<void> {
@@ -107,4 +147,11 @@ export class DroppedWrites {
     }
     return true;
   }
+}
+
+/** Whether the database may take it later. */
+function isPassing(error: unknown): boolean {
+  return (
+    isDatabaseAway(error) || isUnavailable(error) || (error instanceof AppError && error.code === keyInUse)
+  );
 }

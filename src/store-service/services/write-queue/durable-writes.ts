@@ -100,13 +100,16 @@ export class DurableWrites {
     const { queue, clock, defaultWaitMs } = this.#parts;
     const deadlineMs = clock.monotonicMs() + (request.waitMs ?? defaultWaitMs);
     for (;;) {
+      const claimEpoch = request.idempotencyKey && queue.claimEpoch;
+      const parked = request.idempotencyKey && (await queue.findParked(request.idempotencyKey));
+      if (parked) return { kind: 'accepted', operation: parked, isReplay: true };
       const ahead = await queue.findAhead(queued.write, request.idempotencyKey);
       if (ahead !== undefined) {
         const waitMs = this.#patienceMs(request, deadlineMs) ?? deadlineMs - clock.monotonicMs();
         if (!(await queue.awaitTurn(ahead, waitMs))) throw new QueuedWritesAheadError();
       }
       try {
-        return await this.#writeNow(queued, request, deadlineMs);
+        return await this.#writeNow(queued, request, deadlineMs, claimEpoch);
       } catch (error) {
         const isOvertaken = error instanceof QueuedWritesAheadError;
         if (!isOvertaken || clock.monotonicMs() >= deadlineMs) throw error;
@@ -114,7 +117,12 @@ export class DurableWrites {
     }
   }
 
-  async #writeNow(queued: QueuedWrite, request: WriteRequest, deadlineMs: number): Promise<WriteResult> {
+  async #writeNow(
+    queued: QueuedWrite,
+    request: WriteRequest,
+    deadlineMs: number,
+    claimEpoch: number | undefined,
+  ): Promise<WriteResult> {
     const { commands, queue, clock } = this.#parts;
     const { operationId, write, principal, requestId } = queued;
     const commit = new CommitWitness(request.consistency);
@@ -126,7 +134,7 @@ export class DurableWrites {
       consistency: commit,
       idempotencyKey: request.idempotencyKey ?? operationKey(operationId),
       waitMs: this.#patienceMs(request, deadlineMs),
-      enter: () => queue.enter(write),
+      enter: () => queue.enter(write, claimEpoch),
     });
     // an answer that is repeated is as much of a promise as the first: whoever gave that may have ended right after it
     const made = {

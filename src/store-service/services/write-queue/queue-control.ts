@@ -24,7 +24,7 @@ import type { WriteQueue } from './write-queue.js';
 
 export interface QueueControlParts {
   readonly journal: Pick<WriteJournal, 'get' | 'list' | 'stats' | 'drop' | 'requeue'>;
-  readonly queue: Pick<WriteQueue, 'open'>;
+  readonly queue: Pick<WriteQueue, 'open' | 'expectDrop'>;
   readonly drainer: Pick<JournalDrainer, 'wake' | 'notice' | 'reconsider' | 'withhold' | 'stall'>;
   readonly dropped: Pick<DroppedWrites, 'isMade' | 'record'>;
   readonly log: OperatorLog;
@@ -146,10 +146,11 @@ export class QueueControl {
   }
 
   async #dropEntry(entry: SealedEntry, request: OperatorRequest): Promise<void> {
-    const { journal, log, copies, clock } = this.#parts;
+    const { journal, queue, log, copies, clock } = this.#parts;
     await log.record({ ...request, action: 'queue.dropped', target: entry.id });
     await copies.keep(entry, request, clock.now());
     try {
+      queue.expectDrop(entry.id);
       await journal.drop(entry.id, droppedError.toSnapshot());
     } catch (cause) {
       // whatever else went wrong, it may have been dropped

@@ -19,6 +19,7 @@ import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { AcknowledgedVersions } from './acknowledged-versions.js';
 import type { CommitKeeper } from './commit-keeper.js';
 import { droppedCode } from './dropped-writes.js';
+import type { KeptClaims } from './kept-claims.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
 import { claimKeyOf, claimOf, foundingNameOf, type QueuedWrite, toOperation } from './queued-write.js';
@@ -30,6 +31,7 @@ export interface WriteQueueParts {
   readonly drainer: JournalDrainer;
   readonly keeper: Pick<CommitKeeper, 'settled' | 'notice'>;
   readonly versions: AcknowledgedVersions;
+  readonly claims: KeptClaims;
   readonly clock: TimerClock;
   /** Whether there is a primary. */
   readonly hasPrimary: () => boolean;
@@ -76,7 +78,7 @@ export class WriteQueue {
       if (!error.isSame) throw new IdempotencyKeyReusedError();
       const claimant = await journal.get(error.entryId);
       if (!claimant) throw new Error(`The journal has lost ${error.entryId}`, { cause: error });
-      if (queued.idempotencyKey) assertNotDropped(claimant, queued.idempotencyKey);
+      assertNotDropped(claimant);
       return { operation: toStoreOperation(claimant), isReplay: true };
     }
   }
@@ -101,26 +103,41 @@ export class WriteQueue {
     keeper.notice(position);
   }
 
+  /** Goes up when a claim is parked or dropped: see `enter`. */
+  get claimEpoch(): number {
+    return this.#parts.claims.epoch;
+  }
+
+  /** Told that an operator is about to drop an entry: a disk that is slow may do that later than anybody waits for it. */
+  expectDrop(id: string): void {
+    this.#parts.claims.note(id);
+  }
+
+  /**
+   * The operation that an earlier request with the same key is parked in: it keeps the key until somebody has looked.
+   * @throws {IdempotencyKeyReusedError} if the key came with another request before
+   * @throws {ReplayedError} if the write of that request was dropped, which the database may not know yet
+   * @throws {DependencyUnavailableError} `journal_unavailable`
+   */
+  async findParked(key: IdempotencyKey): Promise<Operation | undefined> {
+    if (this.#parts.claims.isEmpty) return undefined;
+    const claimant = await this.#findUnsettled(key);
+    return claimant?.state === 'parked' ? toStoreOperation(claimant) : undefined;
+  }
+
   /**
    * What a new write has to wait for: older ones to its store, older creations with its code, or those to the store of an
    * earlier request with the same key.
-   * @throws {IdempotencyKeyReusedError} if the key came with another request before
-   * @throws {ReplayedError} if the write of that request was dropped, which the database may not know yet
+   * @throws as `findParked`
    */
   async findAhead(write: StoreWrite, key: IdempotencyKey | undefined): Promise<Turn | undefined> {
     const { journal, drainer } = this.#parts;
     if (journal.isEmpty) return undefined;
-    if (key) {
-      const claimant = await journal.findClaimant(claimKeyOf(key));
-      if (claimant) assertNotDropped(claimant, key);
-      if (claimant?.state === 'queued') {
-        const content = await this.open(claimant);
-        const claimed = content.type === 'store-write' ? content.queued.idempotencyKey : undefined;
-        if (!claimed?.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
-        const { stream } = claimant;
-        drainer.prefer(stream);
-        return () => !journal.hasQueued(stream);
-      }
+    const claimant = key && (await this.#findUnsettled(key));
+    if (claimant?.state === 'queued') {
+      const { stream } = claimant;
+      drainer.prefer(stream);
+      return () => !journal.hasQueued(stream);
     }
     if (!this.#isAhead(write)) return undefined;
     drainer.prefer(write.storeId);
@@ -129,13 +146,15 @@ export class WriteQueue {
 
   /**
    * For the inside of a transaction: after a failover, waits until all that may have been undone is queued again.
-   * @throws {QueuedWritesAheadError} if the write has to wait for older ones
+   * @param claimEpoch before it was asked who has the write's key; undefined where it has none
+   * @throws {QueuedWritesAheadError} if the write has to wait for older ones, or somebody else may have its key by now
    * @throws {StoreCreationPendingError} if the creation of its store is parked
    */
-  async enter(write: StoreWrite): Promise<void> {
+  async enter(write: StoreWrite, claimEpoch?: number): Promise<void> {
     const { keeper, journal } = this.#parts;
     await keeper.settled();
-    if (this.#isAhead(write)) throw new QueuedWritesAheadError();
+    const isOutdated = claimEpoch !== undefined && claimEpoch !== this.claimEpoch;
+    if (isOutdated || this.#isAhead(write)) throw new QueuedWritesAheadError();
     const creation = journal.holderOf(write.storeId);
     if (creation !== undefined) throw new StoreCreationPendingError({ id: creation, status: 'PARKED' });
   }
@@ -163,11 +182,11 @@ export class WriteQueue {
     throw new StoreCreationPendingError({ id: creation.id, status });
   }
 
-  /** The operation that an earlier request with the same key waits in. */
+  /** The operation that an earlier request with the same key waits in, or is parked in. @throws as `findParked` */
   async findAccepted(key: IdempotencyKey): Promise<Operation | undefined> {
-    const { journal } = this.#parts;
-    const entry = journal.isEmpty ? undefined : await journal.findClaimant(claimKeyOf(key));
-    return entry?.state === 'queued' ? toOperation(entry) : undefined;
+    const { journal, claims } = this.#parts;
+    const claimant = journal.isEmpty && claims.isEmpty ? undefined : await this.#findUnsettled(key);
+    return claimant && toStoreOperation(claimant);
   }
 
   /**
@@ -227,6 +246,16 @@ export class WriteQueue {
     return parseContent(entry.id, await this.#parts.journal.payloadOf(entry));
   }
 
+  /** The claimant of a key while only the journal knows what becomes of it. @throws as `findParked` */
+  async #findUnsettled(key: IdempotencyKey): Promise<SealedEntry | undefined> {
+    const claimant = await this.#parts.journal.findClaimant(claimKeyOf(key));
+    if (!claimant || !(claimant.state === 'queued' || claimant.state === 'parked' || isDropped(claimant)))
+      return undefined;
+    if (claimant.fingerprint !== claimOf(key).fingerprint) throw new IdempotencyKeyReusedError();
+    assertNotDropped(claimant);
+    return claimant;
+  }
+
   async #keep(entry: NewEntry, made: CommittedWrite): Promise<void> {
     const { journal } = this.#parts;
     try {
@@ -275,10 +304,13 @@ function toStoreOperation(entry: JournalEntry): Operation {
   return operation;
 }
 
-function assertNotDropped(claimant: SealedEntry, key: IdempotencyKey): void {
-  if (claimant.state !== 'refused' || claimant.error.code !== droppedCode) return;
-  if (claimant.fingerprint !== claimOf(key).fingerprint) throw new IdempotencyKeyReusedError();
-  throw new ReplayedError(claimant.error);
+function isDropped(entry: JournalEntry): entry is JournalEntry & { readonly state: 'refused' } {
+  return entry.state === 'refused' && entry.error.code === droppedCode;
+}
+
+/** @throws {ReplayedError} */
+function assertNotDropped(claimant: JournalEntry): void {
+  if (isDropped(claimant)) throw new ReplayedError(claimant.error);
 }
 
 function isEnd({ type }: DrainEvent): boolean {

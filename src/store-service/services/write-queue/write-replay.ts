@@ -47,7 +47,7 @@ export interface WriteReplayDependencies {
 }
 
 /** A session that was cut off may hold the key for some seconds: that is no answer to the write. */
-const keyInUse = 'idempotency_key_in_use';
+export const keyInUse = 'idempotency_key_in_use';
 /** How long a replay waits for a primary: the drain itself waits better. */
 const waitMs = 1_000;
 
