@@ -49,7 +49,7 @@ const cacheControl: ParameterContract = {
   name: 'Cache-Control',
   in: 'header',
   description:
-    '`no-cache`, or `max-age=<seconds>`: no answer from memory, or none that is older, while the database is away (RFC 9111)',
+    '`no-cache`, or `max-age=<seconds>`: no answer from memory, or none that is older, while the database is away (RFC 9111). A `max-age` that is no number of seconds is ignored',
   schema: { type: 'string' },
 };
 
