@@ -18,7 +18,8 @@ const id: ParameterContract = {
 const ifMatch: ParameterContract = {
   name: 'If-Match',
   in: 'header',
-  description: 'ETag of the version that the change is meant for, such as `"v3"`',
+  description:
+    'ETag of the version that the change is meant for, such as `"v3"`. A weak one (`W/"v3"`) matches none: 412',
   schema: { type: 'string' },
 };
 
