@@ -116,7 +116,8 @@ export const problemCatalogue = {
   journal_entry_held: {
     kind: 'conflict',
     title: 'Queue entry waits for another',
-    remedy: '`metadata.waitsFor` is the creation of its store, which is parked: requeue or drop that one.',
+    remedy:
+      '`metadata.waitsFor` is the creation of its store, which is parked: requeue that one, or drop either.',
   },
   journal_entry_busy: {
     kind: 'conflict',
