@@ -165,7 +165,11 @@ export const problemCatalogue = {
     title: 'Malformed URL',
     remedy: 'Percent-encode the URL as RFC 3986 says.',
   },
-  malformed_id: { kind: 'malformed_input', title: 'Malformed id', remedy: 'Ids are UUIDs in lower case.' },
+  malformed_id: {
+    kind: 'malformed_input',
+    title: 'Malformed id',
+    remedy: 'Ids are UUIDs of RFC 9562, version 1 to 8, in lower case.',
+  },
   malformed_json: {
     kind: 'malformed_input',
     title: 'Malformed JSON',
