@@ -95,8 +95,13 @@ function addQueueCommands(program: Command, cli: CliProcess): void {
       .argument('<id>', 'id of the entry')
       .requiredOption('--reason <text>', 'why, for those who read the record');
 
-  add('list', 'list what the queue holds, oldest first')
-    .addOption(new Option('--state <state>', 'only entries in this state').choices(listedStates))
+  add('list', 'list what waits: parked entries, then queued ones, oldest first')
+    .addOption(
+      new Option('--state <state>', 'entries in this state instead, or all of them').choices([
+        ...listedStates,
+        'all',
+      ]),
+    )
     .option('--limit <number>', 'most entries to show', toLimit, 50)
     .action((options: ListOptions) => listQueue(options, cli));
   add('show', 'show an entry and what it would write, without personal data')

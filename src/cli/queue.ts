@@ -14,6 +14,7 @@ interface QueueEntry {
   readonly attempts: number;
   readonly bytes: number;
   readonly reason?: string;
+  readonly parkedAt?: string;
   readonly settledAt?: string;
   readonly write?: object;
   readonly unreadable?: string;
@@ -36,7 +37,14 @@ interface QueuePage {
   readonly stats: QueueStats;
 }
 
+interface QueueListing {
+  readonly items: readonly QueueEntry[];
+  readonly stats: QueueStats;
+  readonly hasMore: boolean;
+}
+
 export interface ListOptions extends ServiceOptions {
+  /** `all` for every state; without one, what waits is listed. */
   readonly state?: string;
   readonly limit: number;
   readonly json?: boolean;
@@ -98,10 +106,21 @@ export async function requeueEntry(id: string, options: ChangeOptions, cli: CliP
   else cli.stdout.write(`Requeued ${entry.id}: it is tried again now.\n`);
 }
 
-async function readEntries(
+async function readEntries(client: ServiceClient, { state, limit }: ListOptions): Promise<QueueListing> {
+  if (state !== undefined) return readState(client, state === 'all' ? undefined : state, limit);
+  // what waits: for somebody to look, then for the database
+  const parked = await readState(client, 'parked', limit);
+  const room = limit - parked.items.length;
+  if (room === 0) return { ...parked, hasMore: parked.hasMore || parked.stats.queued > 0 };
+  const queued = await readState(client, 'queued', room);
+  return { ...queued, items: [...parked.items, ...queued.items] };
+}
+
+async function readState(
   client: ServiceClient,
-  { state, limit }: ListOptions,
-): Promise<{ items: QueueEntry[]; stats: QueueStats; hasMore: boolean }> {
+  state: string | undefined,
+  limit: number,
+): Promise<QueueListing> {
   const items: QueueEntry[] = [];
   let cursor: string | undefined;
   for (;;) {

@@ -10,11 +10,14 @@ import { toStallView } from './routes/queue-view.js';
 
 /** Breakers in front of deciding who calls, a kind of credential each. */
 const securityBreaker = /^security(-|$)/;
+/** What the breakers in front of Vault are called, a use of it each. */
+const vaultBreakerPrefix = 'vault-';
 
 /**
  * Whether requests should be sent here. Without any node of the database the process still answers from memory; only if
  * Vault is away as well it is of no use: new callers cannot be told apart, and nothing can be encrypted. Nor is it while
- * its breakers let it decide of no caller who that is. Anybody may ask, so names of breakers are all that is told.
+ * its breakers let it decide of no caller who that is. Where several nodes are configured, one without a replica is
+ * degraded. Anybody may ask, so names of breakers are all that is told.
  */
 export function readinessOf(
   { cluster, nodes }: DatabaseStatus,
@@ -24,10 +27,15 @@ export function readinessOf(
 ): Readiness {
   const primary = cluster.kind === 'healthy' ? 'up' : 'down';
   const replica = nodes.some(({ state }) => state.kind === 'replica') ? 'up' : 'down';
+  // an isolated one tells what an admin wants, not how Vault is
+  const isVaultLeftAlone = outlooks.some(
+    ({ name, state, isAdmitting }) => name.startsWith(vaultBreakerPrefix) && state === 'open' && !isAdmitting,
+  );
+  const isVaultUp = vault.isAnswering && !isVaultLeftAlone;
   const checks = {
     databasePrimary: primary,
     databaseReplica: replica,
-    vault: vault.isAnswering ? 'up' : 'down',
+    vault: isVaultUp ? 'up' : 'down',
   };
   const unwell = outlooks.filter(({ isAdmitting }) => !isAdmitting);
   const breakers = unwell.length > 0 && Object.fromEntries(unwell.map(({ name, state }) => [name, state]));
@@ -36,9 +44,11 @@ export function readinessOf(
   const guards = outlooks.filter(({ name }) => securityBreaker.test(name));
   const isLockedOut =
     guards.length > 0 && guards.every(({ state, isAdmitting }) => !isAdmitting && state !== 'half-open');
+  // one use that fails says nothing of the others: making logins does so for want of the database alone
   const hasAny = primary === 'up' || replica === 'up' || vault.isAnswering;
   if (isLockedOut || !hasAny) return { status: 'unavailable', ...facts };
-  const isWhole = primary === 'up' && vault.isAnswering && !breakers;
+  const isReplicated = replica === 'up' || nodes.length < 2;
+  const isWhole = primary === 'up' && isReplicated && isVaultUp && !breakers;
   return { status: isWhole ? 'ok' : 'degraded', ...facts };
 }
 

@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../cli/run-cli.js';
 import { waitUntil } from '../../dev/wait-until.js';
+import { parkWrite } from '../helpers/parked-writes.js';
 import { poisonStore } from '../helpers/poison.js';
 import { type Proxied, ProxiedServices } from '../helpers/proxied-service.js';
 import { newStoreBody } from '../helpers/store-samples.js';
@@ -109,6 +110,31 @@ describe('queue list', () => {
     expect(part.stdout).not.toContain(second);
     expect(part.stderr).toContain('more than these 1');
     expect((await cli(['list', '--state', 'parked'], env)).stdout).toMatch(/^2 queued/);
+  });
+
+  it('shows what was parked before what is queued, and what was settled only to who asks for it', async () => {
+    const instance = await services.start();
+    const env = {
+      STORE_PLATFORM_URL: await listen(instance.context.app),
+      STORE_PLATFORM_KEY: tokenOf('admin'),
+    };
+    const { operation, cure } = await parkWrite(instance, service.database, newStoreBody());
+    await instance.loseDatabase();
+    const [parked, queued] = [String(operation['id']), await queueWrite(instance)];
+    const idsOf = async (...options: string[]): Promise<string[]> => {
+      const { stdout } = await cli(['list', '--json', ...options], env);
+      return (JSON.parse(stdout) as { items: { id: string }[] }).items.map(({ id }) => id);
+    };
+    expect(await idsOf()).toEqual([parked, queued]);
+    const everything = await idsOf('--state', 'all');
+    expect(everything).toEqual(expect.arrayContaining([parked, queued]));
+    expect(everything.length).toBeGreaterThan(2);
+    expect(await idsOf('--limit', '1')).toEqual([parked]);
+    const part = await cli(['list', '--limit', '1'], env);
+    expect(part.stderr).toContain('more than these 1');
+    expect((await cli(['list', '--limit', '2'], env)).stderr).toBe('');
+    expect((await cli(['list', '--state', 'parked', '--limit', '1'], env)).stderr).toBe('');
+    await cure();
   });
 
   it('gives programs JSON', async () => {

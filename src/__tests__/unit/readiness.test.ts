@@ -76,7 +76,9 @@ describe('readiness with all dependencies up', () => {
 describe('readiness', () => {
   it.each([
     ['everything is up', database(primary, 'primary', 'replica'), true, 'ok'],
-    ['the replica is away', database(primary, 'primary', 'down'), true, 'ok'],
+    ['the only replica is away', database(primary, 'primary', 'down'), true, 'degraded'],
+    ['one of two replicas is away', database(primary, 'primary', 'replica', 'down'), true, 'ok'],
+    ['there is one node, and none to be away', database(primary, 'primary'), true, 'ok'],
     ['Vault is away', database(primary, 'primary', 'replica'), false, 'degraded'],
     ['the primary is away', database(nobody, 'down', 'replica'), true, 'degraded'],
     ['the primary and Vault are away', database(nobody, 'down', 'replica'), false, 'degraded'],
@@ -85,5 +87,37 @@ describe('readiness', () => {
   ])('when %s', (_when, status, isAnswering, expected) => {
     expect(readinessOf(status, { isAnswering }, [], false).status).toBe(expected);
     expect(readinessOf(status, { isAnswering }, [], true).status).toBe('draining');
+  });
+});
+
+describe('readiness while a use of Vault is being left alone', () => {
+  const open: BreakerOutlook = { name: 'vault-security', state: 'open', isAdmitting: false };
+  const vaultWith = (breaker: BreakerOutlook): unknown => withBreakers(closed, breaker).checks['vault'];
+
+  it('says that Vault is down, before as many calls have failed as that takes by itself', () => {
+    expect(withBreakers(closed, open)).toMatchObject({
+      status: 'degraded',
+      checks: { vault: 'down' },
+      breakers: { 'vault-security': 'open' },
+    });
+  });
+
+  it.each<[string, BreakerOutlook]>([
+    ['an admin wants it so', { ...open, state: 'isolated' }],
+    ['the next call tries it again', { ...open, isAdmitting: true }],
+    ['a trial is under way', { ...open, state: 'half-open' }],
+    ['it is something else than Vault', { ...open, name: 'openid-provider' }],
+  ])('says nothing against Vault if %s', (_if, breaker) => {
+    expect(vaultWith(breaker)).toBe('up');
+  });
+
+  it('is not unavailable for it without a database, as Vault may serve other uses', () => {
+    const away = database(nobody, 'down', 'down');
+    const outlook = { ...open, name: 'vault-database' };
+    expect(readinessOf(away, { isAnswering: true }, [outlook], false)).toMatchObject({
+      status: 'degraded',
+      checks: { vault: 'down' },
+    });
+    expect(readinessOf(away, { isAnswering: false }, [outlook], false).status).toBe('unavailable');
   });
 });

@@ -27,10 +27,19 @@ function squeeze(line: string): string {
   return line.replace(/ {2,}/g, ' ');
 }
 
+function readText(name: string): string {
+  return readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
+}
+
 describe('README.md', () => {
+  it('says on which Node the service runs that is not the pinned one, as package.json does', () => {
+    const { engines } = JSON.parse(readText('package.json')) as { engines: { node: string } };
+    const sentences = readText('README.md').replaceAll(/\s+/g, ' ');
+    expect(sentences).toContain(`npm ci --omit=dev\`) needs Node ${engines.node.replace('>=', '')} or newer`);
+  });
+
   it('has a row for every configuration variable, as the schema says it', () => {
-    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-    const lines = new Set(readme.split('\n').map(squeeze));
+    const lines = new Set(readText('README.md').split('\n').map(squeeze));
     expect(expectedRows().filter((row) => !lines.has(row))).toEqual([]);
   });
 });

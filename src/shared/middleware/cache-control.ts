@@ -5,8 +5,9 @@ import { parseDirective, splitOutsideQuotes } from './header-lists.js';
 const refusals: readonly string[] = ['no-cache', 'no-store', 'min-fresh'];
 
 /**
- * How old an answer from memory may be for this client, in ms: 0 if it wants none, infinite if it does not say. A header
- * that makes no sense may have meant to say "none", so that is what it says.
+ * How old an answer from memory may be for this client, in ms: 0 if it wants none, infinite if it does not say. A
+ * `max-age` that is no number of seconds says nothing (RFC 9111, sections 1.2.2 and 5.2). What is no directive at all may
+ * have meant to say "none", so that is what it says.
  */
 export function acceptedAgeMs(req: Request): number {
   const header = req.headers['cache-control'];
@@ -20,6 +21,6 @@ export function acceptedAgeMs(req: Request): number {
 function ageOf(member: string): number {
   const directive = parseDirective(member);
   if (!directive || refusals.includes(directive.name)) return 0;
-  if (directive.name !== 'max-age') return Number.POSITIVE_INFINITY;
-  return /^\d+$/.test(directive.value ?? '') ? Number(directive.value) * 1000 : 0;
+  const isAge = directive.name === 'max-age' && /^\d+$/.test(directive.value ?? '');
+  return isAge ? Number(directive.value) * 1000 : Number.POSITIVE_INFINITY;
 }

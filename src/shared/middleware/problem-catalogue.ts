@@ -123,7 +123,8 @@ export const problemCatalogue = {
   journal_entry_held: {
     kind: 'conflict',
     title: 'Queue entry waits for another',
-    remedy: '`metadata.waitsFor` is the creation of its store, which is parked: requeue or drop that one.',
+    remedy:
+      '`metadata.waitsFor` is the creation of its store, which is parked: requeue that one, or drop either.',
   },
   journal_entry_busy: {
     kind: 'conflict',
@@ -171,7 +172,11 @@ export const problemCatalogue = {
     title: 'Malformed URL',
     remedy: 'Percent-encode the URL as RFC 3986 says.',
   },
-  malformed_id: { kind: 'malformed_input', title: 'Malformed id', remedy: 'Ids are UUIDs in lower case.' },
+  malformed_id: {
+    kind: 'malformed_input',
+    title: 'Malformed id',
+    remedy: 'Ids are UUIDs of RFC 9562, version 1 to 8, in lower case.',
+  },
   malformed_json: {
     kind: 'malformed_input',
     title: 'Malformed JSON',

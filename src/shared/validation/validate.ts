@@ -57,15 +57,17 @@ export function parseBody<T>(schema: Joi.Schema<T>, body: unknown): T {
 
 /**
  * Validates query parameters, given as text.
- * @throws {MalformedInputError} `invalid_parameter` with one detail for every rule that is broken
+ * @throws {MalformedInputError} `invalid_parameter` with one detail for every rule that a parameter breaks
  */
 export function parseQuery<T>(schema: Joi.Schema<T>, query: Readonly<Record<string, unknown>>): T {
   const result = schema.validate(query, options);
   if (result.error) {
-    const details = faultsOf(result.error).map((item) => ({
-      parameter: String(item.path[0] ?? ''),
-      ...toCodeAndDetail(item, 'query'),
-    }));
+    const details = withoutRepetitions(
+      faultsOf(result.error).map((item) => ({
+        parameter: String(item.path[0] ?? ''),
+        ...toCodeAndDetail(item, 'query'),
+      })),
+    );
     throw new MalformedInputError('invalid_parameter', details[0]?.detail ?? 'A parameter is not valid', {
       details,
     });
@@ -80,11 +82,18 @@ function faultsOf({ details }: Joi.ValidationError): Joi.ValidationErrorItem[] {
   return details.filter(({ type, path }) => type !== 'string.empty' || !isListed(path.join('.')));
 }
 
+/** Several members of a list that break the same rule are one fault of the parameter. */
+function withoutRepetitions(details: readonly ErrorDetail[]): ErrorDetail[] {
+  return [...new Map(details.map((detail) => [JSON.stringify(detail), detail])).values()];
+}
+
 function toCodeAndDetail(
   item: Joi.ValidationErrorItem,
   place: 'body' | 'query',
 ): Pick<ErrorDetail, 'code' | 'detail'> {
-  const name = item.path.length > 0 ? item.path.join('.') : `the ${place}`;
+  // the place in a list that was made of a parameter is nothing the caller has written
+  const path = place === 'query' ? item.path.slice(0, 1) : item.path;
+  const name = path.length > 0 ? path.join('.') : `the ${place}`;
   // a name in a map breaks the rule for names: it is no field
   const isUnknown = item.type === 'object.unknown' && item.message === unknownField;
   const code =

@@ -160,7 +160,7 @@ export const storeCode = Joi.string()
       'must be 2 to 32 upper-case letters, digits or hyphens, and start with a letter or digit',
   });
 
-/** UUID of RFC 9562, in lower case; stores have version 7, but any version may be asked for. */
+/** UUID of RFC 9562, in lower case; stores have version 7, but any of 1 to 8 may be asked for. */
 export const storeIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** Longest notes before sanitising, in characters. */

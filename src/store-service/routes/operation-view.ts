@@ -2,6 +2,9 @@ import { statusOf, titleOf } from '../../shared/middleware/problem-catalogue.js'
 import type { ErrorSnapshot } from '../../shared/errors/app-error.js';
 import type { Operation } from '../models/operation.js';
 
+/** When to look again at an operation that waits: after about as long as a failover takes. */
+export const operationRetryAfterMs = 5_000;
+
 /** An operation as responses show it. */
 export function toOperationView(operation: Operation): { readonly id: string } & object {
   const { id, kind, status, durability, storeId, acceptedAt, acceptedBy, attempts } = operation;

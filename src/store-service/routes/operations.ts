@@ -1,7 +1,7 @@
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { applyWait, preferredWaitMs } from '../../shared/middleware/prefer.js';
 import type { OperationQueries } from '../services/operation-queries.js';
-import { toOperationView } from './operation-view.js';
+import { operationRetryAfterMs, toOperationView } from './operation-view.js';
 import { pathId } from './path-id.js';
 import { assertNoParameters } from './query.js';
 
@@ -34,8 +34,8 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
       ],
       responses: {
         200: {
-          description: 'The operation',
-          headers: ['Preference-Applied'],
+          description: 'The operation; `Retry-After` while it is QUEUED',
+          headers: ['Preference-Applied', 'Retry-After'],
           content: { 'application/json': { $ref: '#/components/schemas/Operation' } },
         },
       },
@@ -50,7 +50,9 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
         hasLeft.abort();
       });
       const read = () => operations.get(id, waitMs ?? 0, hasLeft.signal);
-      res.json(toOperationView(await applyWait(res, waitMs, read)));
+      const operation = await applyWait(res, waitMs, read);
+      if (operation.status === 'QUEUED') res.set('Retry-After', String(operationRetryAfterMs / 1000));
+      res.json(toOperationView(operation));
     },
   };
 }

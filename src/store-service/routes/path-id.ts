@@ -10,7 +10,7 @@ import { storeIdPattern } from '../models/store.js';
 export function pathId(req: Request, what: string): string {
   const id = String(req.params['id']);
   if (storeIdPattern.test(id)) return id;
-  const detail = `The id of ${what} is a UUID in lower case`;
+  const detail = `The id of ${what} is a UUID of RFC 9562, version 1 to 8, in lower case`;
   throw new MalformedInputError('malformed_id', detail, {
     details: [{ parameter: 'id', code: 'format', detail }],
   });

@@ -20,7 +20,7 @@ export function toEntryView(entry: JournalEntry): object {
     attempts,
     bytes,
     ...reasonOf(entry),
-    ...(entry.state !== 'queued' && { settledAt: entry.settledAt.toISOString() }),
+    ...timeOf(entry),
   };
 }
 
@@ -39,6 +39,13 @@ export function toStatsView({ failure, ...counts }: JournalStats, stall: Stall |
 
 export function toStallView({ reason, since }: Stall): { readonly reason: string; readonly since: string } {
   return { reason, since: since.toISOString() };
+}
+
+/** What was parked has come to no end. */
+function timeOf(entry: JournalEntry): object {
+  if (entry.state === 'queued') return {};
+  const at = entry.settledAt.toISOString();
+  return entry.state === 'parked' ? { parkedAt: at } : { settledAt: at };
 }
 
 function reasonOf(entry: JournalEntry): object {

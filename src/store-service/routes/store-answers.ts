@@ -5,7 +5,7 @@ import { versionTag } from '../../shared/middleware/request-preconditions.js';
 import type { CacheKey } from '../../shared/resilience/stale-cache.js';
 import type { ListRequest } from '../services/store-queries.js';
 import type { WriteResult } from '../services/write-queue/durable-writes.js';
-import { toOperationView } from './operation-view.js';
+import { operationRetryAfterMs, toOperationView } from './operation-view.js';
 import { queryTextOf } from './query.js';
 import { toStoreView } from './store-view.js';
 
@@ -19,15 +19,12 @@ export function storeQuestion(id: string, visibility: 'contacts' | 'public'): Ca
   return { visibility, question: `/api/stores/${id}` };
 }
 
-/** About as long as a failover takes. */
-const acceptedRetryAfterMs = 5_000;
-
 /** The answer to a change: the store as it is now, which the reads of it show from now on; or that it will be made. */
 export function storeWritten(status: 200 | 201, result: WriteResult): WriteAnswer {
   const { isReplay } = result;
   if (result.kind === 'accepted') {
     const operation = toOperationView(result.operation);
-    return { kind: 'accepted', operation, retryAfterMs: acceptedRetryAfterMs, isReplay };
+    return { kind: 'accepted', operation, retryAfterMs: operationRetryAfterMs, isReplay };
   }
   const { store } = result;
   const { contact, ...publicStore } = store;

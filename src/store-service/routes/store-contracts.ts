@@ -18,7 +18,8 @@ const id: ParameterContract = {
 const ifMatch: ParameterContract = {
   name: 'If-Match',
   in: 'header',
-  description: 'ETag of the version that the change is meant for, such as `"v3"`',
+  description:
+    'ETag of the version that the change is meant for, such as `"v3"`. A weak one (`W/"v3"`) matches none: 412',
   schema: { type: 'string' },
 };
 
@@ -49,7 +50,7 @@ const cacheControl: ParameterContract = {
   name: 'Cache-Control',
   in: 'header',
   description:
-    '`no-cache`, or `max-age=<seconds>`: no answer from memory, or none that is older, while the database is away (RFC 9111)',
+    '`no-cache`, or `max-age=<seconds>`: no answer from memory, or none that is older, while the database is away (RFC 9111). A `max-age` that is no number of seconds is ignored',
   schema: { type: 'string' },
 };
 

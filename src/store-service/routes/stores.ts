@@ -128,7 +128,8 @@ export function storeEndpoints({
 }
 
 /**
- * The version that a change is meant for: from `If-Match`, or from the body.
+ * The version that a change is meant for: from `If-Match`, or from the body. A header that names none matches none, which
+ * no body mends (RFC 9110, section 13.1.1).
  * @throws {PreconditionRequiredError} if neither says it
  * @throws {MalformedInputError} `version_ambiguous` if they contradict each other
  */
@@ -136,6 +137,7 @@ function expectedVersion(
   fromHeader: readonly number[] | undefined,
   fromBody: number | undefined,
 ): ExpectedVersion {
+  if (fromHeader?.length === 0) return { source: 'header', versions: [] };
   if (fromHeader && fromBody !== undefined && !fromHeader.includes(fromBody)) {
     throw new MalformedInputError(
       'version_ambiguous',

@@ -158,7 +158,8 @@ const queueEntryFields = {
   waitsFor: uuid.description(
     'The creation of its store, where it is parked for that alone: to be sorted out instead',
   ),
-  settledAt: timestamp.description('When it left the queue'),
+  parkedAt: timestamp.description('Since when it is parked, which is no end; absent otherwise'),
+  settledAt: timestamp.description('When it came to its end; absent while it is queued or parked'),
 };
 
 const stall = Joi.object({

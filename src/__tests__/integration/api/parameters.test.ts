@@ -107,6 +107,22 @@ describe('parameters of the list', () => {
     expect(response.body.errors).toHaveLength(1);
   });
 
+  it.each([
+    ['status', 'status=ACTIVE,OPEN', /^status must be one of /],
+    ['status', 'status=ACTIVE,ACTIVE', /^status [^\d]*$/],
+    ['status', 'status=OPEN,SHUT', /^status must be one of /],
+    ['label', 'label=a:1&label=wave', /^label must be key:value/],
+  ])(
+    'bad, explained under the name that the caller knows, not by its place in a list: %s',
+    async (parameter, query, detail) => {
+      const { body } = await service.get(`/api/stores?${query}`, 'viewer').expect(400);
+      expect(body.errors).toEqual([
+        expect.objectContaining({ parameter, detail: expect.stringMatching(detail) }),
+      ]);
+      expect(body.detail).toBe(body.errors[0].detail);
+    },
+  );
+
   it.each(['q=%', 'q=%zz', 'q=%E2%82', 'q=%ff', '%=x'])(
     'percent-encoding that is broken: %s',
     async (query) => {
@@ -166,6 +182,9 @@ describe('the id of a store', () => {
     '1',
     'null',
     '00000000-0000-0000-0000-00000000000',
+    '00000000-0000-0000-0000-000000000000',
+    '019f2f5e-0000-9000-8000-000000000000',
+    '019f2f5e-0000-7000-c000-000000000000',
     '019F2F5E-0000-7000-8000-000000000000',
     '{019f2f5e-0000-7000-8000-000000000000}',
     '019f2f5e00007000800000000000000000',
@@ -178,6 +197,9 @@ describe('the id of a store', () => {
     for (const path of paths) {
       const response = await service.get(`/api/stores/${id}${path}`).expect(400);
       expect(response.body).toMatchObject({ code: 'malformed_id', errors: [{ parameter: 'id' }] });
+      expect(response.body.detail).toBe(
+        'The id of a store is a UUID of RFC 9562, version 1 to 8, in lower case',
+      );
     }
     await service.delete(`/api/stores/${id}`).expect(400);
   });

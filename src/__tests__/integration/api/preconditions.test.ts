@@ -37,7 +37,7 @@ describe('the version of a replacement', () => {
 
   it('is 400 when they do not, even if one is right', async () => {
     const { path, store } = await create();
-    for (const tag of ['"v2"', 'W/"v1"', '"v3", "v4"']) {
+    for (const tag of ['"v2"', '"v3", "v4"', 'W/"v1", "v2"']) {
       const response = await service.put(path, store).set('If-Match', tag).expect(400);
       expect(response.body).toMatchObject({
         code: 'version_ambiguous',
@@ -45,6 +45,15 @@ describe('the version of a replacement', () => {
       });
     }
   });
+
+  it.each(['W/"v1"', 'W/"v2"', '"other"'])(
+    'is stale, 412, when If-Match names none, whatever the body says: %s',
+    async (tag) => {
+      const { path, store } = await create();
+      const response = await service.put(path, store).set('If-Match', tag).expect(412);
+      expect(response.body).toMatchObject({ code: 'stale_version', metadata: { currentVersion: 1 } });
+    },
+  );
 
   it('may be any of a list of entity tags', async () => {
     const { path, unversioned } = await create();

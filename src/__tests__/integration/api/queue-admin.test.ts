@@ -142,6 +142,7 @@ describe('the queue', () => {
     );
     expect(settled).toMatchObject({ unreadable: 'not_kept', settledAt: expect.any(String) });
     expect(settled).not.toHaveProperty('write');
+    expect(settled).not.toHaveProperty('parkedAt');
   });
 
   it('says so where an entry cannot be decrypted for want of a key', async () => {
@@ -178,8 +179,11 @@ describe('a poison entry', () => {
     const { body: parked } = await instance
       .send('get', `/api/operations/${String(operation['id'])}`)
       .expect(200);
-    expect(parked).toMatchObject({ status: 'PARKED', attempts: 5, parkedAt: items[0]?.['settledAt'] });
+    expect(parked).toMatchObject({ status: 'PARKED', attempts: 5, parkedAt: items[0]?.['parkedAt'] });
+    expect(parked.parkedAt).toEqual(expect.any(String));
     expect(parked).not.toHaveProperty('finishedAt');
+    // it has not come to an end
+    expect(items[0]).not.toHaveProperty('settledAt');
     for (const fact of [parked.parkedAt, '5 times', 'P0001', 'An operator', 'again', 'drop']) {
       expect(parked.reason).toContain(fact);
     }

@@ -34,10 +34,13 @@ describe('a write while the database is away', () => {
     const location = operationOf(accepted.get('Location'));
     expect(location).toBe(`/api/operations/${String(accepted.body.id)}`);
     expect(Number(accepted.get('Retry-After'))).toBeGreaterThan(0);
-    expect((await instance.send('get', location).expect(200)).body).toEqual(accepted.body);
+    const waiting = await instance.send('get', location).expect(200);
+    expect(waiting.body).toEqual(accepted.body);
+    expect(waiting.get('Retry-After')).toBe(accepted.get('Retry-After'));
 
     instance.returnDatabase();
     const ended = await instance.send('get', location).set('Prefer', 'wait=20').expect(200);
+    expect(ended.get('Retry-After')).toBeUndefined();
     expect(ended.get('Preference-Applied')).toBe('wait=20');
     expect(ended.body).toMatchObject({
       status: 'SUCCEEDED',

@@ -23,6 +23,10 @@ describe('the age that Cache-Control accepts', () => {
     'x="a, no-cache, b"',
     String.raw`x="\", no-cache"`,
     ', ,',
+    'max-age',
+    'max-age=soon',
+    'max-age=-1',
+    'max-age=1.5',
   ])('any: %s', (header) => {
     expect(accepted(header)).toBe(Number.POSITIVE_INFINITY);
   });
@@ -35,11 +39,9 @@ describe('the age that Cache-Control accepts', () => {
     'no-cache="field"',
     'max-age=0',
     'min-fresh=1',
-    'max-age',
-    'max-age=',
-    'max-age=soon',
-    'max-age=-1',
     'max-age=60, max-age=0',
+    'max-age=soon, no-cache',
+    'max-age=',
     '"unclosed',
     'no cache',
     '=x',
@@ -52,6 +54,7 @@ describe('the age that Cache-Control accepts', () => {
     ['Max-Age="60"', 60_000],
     ['max-stale=1,max-age=5 , no-transform', 5_000],
     ['max-age=60, max-age=30', 30_000],
+    ['max-age=soon, max-age=30', 30_000],
   ])('%s: %d ms', (header, expected) => {
     expect(accepted(header)).toBe(expected);
   });
