@@ -3,8 +3,6 @@ import type { JournalEntry } from '../../../shared/resilience/journal/journal-en
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import { droppedCode } from './dropped-writes.js';
 
-const pageSize = 500;
-
 /**
  * Which entries keep an idempotency key although they are not queued: those that are parked, and those that were dropped,
  * which the database may not know. While there are none, nobody has to ask the journal for the key of a new write. Memory
@@ -24,15 +22,11 @@ export class KeptClaims {
     return this.#epoch;
   }
 
-  /** Reads what a process before this one left. @throws as `WriteJournal.list` */
-  async load(journal: Pick<WriteJournal, 'list'>): Promise<void> {
+  /** Reads what a process before this one left. @throws as `WriteJournal.pages` */
+  async load(journal: Pick<WriteJournal, 'pages'>): Promise<void> {
     for (const state of ['parked', 'refused'] as const) {
-      let cursor: number | undefined;
-      do {
-        const page = await journal.list({ state, limit: pageSize, ...(cursor !== undefined && { cursor }) });
-        for (const entry of page.items) if (isKept(entry)) this.note(entry.id);
-        cursor = page.next;
-      } while (cursor !== undefined);
+      for await (const page of journal.pages(state))
+        for (const entry of page) if (isKept(entry)) this.note(entry.id);
     }
   }
 

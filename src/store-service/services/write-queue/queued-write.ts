@@ -88,6 +88,13 @@ export function toOperation(entry: JournalEntry): Operation | undefined {
   };
 }
 
+/** The same for an entry that is known to be a write. */
+export function toStoreOperation(entry: JournalEntry): Operation {
+  const operation = toOperation(entry);
+  if (!operation) throw new Error(`${entry.id} is no write to a store`);
+  return operation;
+}
+
 /** What is written into the database of a store's write that has come to its end. */
 export function finishedOperation(
   entry: JournalEntry,

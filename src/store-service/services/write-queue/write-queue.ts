@@ -1,5 +1,4 @@
 import type { JournalDrainer } from '../../../shared/resilience/journal-drainer.js';
-import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
 import type {
   CommitPosition,
   CommittedWrite,
@@ -7,9 +6,8 @@ import type {
   NewEntry,
   SealedEntry,
 } from '../../../shared/resilience/journal/journal-entry.js';
-import { DependencyUnavailableError, ReplayedError } from '../../../shared/errors/app-error.js';
+import { ReplayedError } from '../../../shared/errors/app-error.js';
 import { ClaimTakenError, EntryHeldError } from '../../../shared/resilience/journal/refusal-error.js';
-import { settlesWithin } from '../../../shared/resilience/settles-within.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
 import type { TimerClock } from '../../../shared/timer-clock.js';
 import type { Operation, OperationResult } from '../../models/operation.js';
@@ -17,13 +15,22 @@ import type { StoreWrite } from '../../models/store-write.js';
 import type { IdempotencyKey } from '../../repositories/idempotency-repository.js';
 import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { AcknowledgedVersions } from './acknowledged-versions.js';
+import { awaitDrain, endsEntry } from './await-drain.js';
 import type { CommitKeeper } from './commit-keeper.js';
 import { droppedCode } from './dropped-writes.js';
 import type { KeptClaims } from './kept-claims.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
-import { claimKeyOf, claimOf, foundingNameOf, type QueuedWrite, toOperation } from './queued-write.js';
+import {
+  claimKeyOf,
+  claimOf,
+  foundingNameOf,
+  type QueuedWrite,
+  toOperation,
+  toStoreOperation,
+} from './queued-write.js';
 import { QueuedWritesAheadError } from './queued-writes-ahead-error.js';
+import { storedInTime } from './stored-in-time.js';
 import { StoreCreationPendingError } from './store-creation-pending-error.js';
 
 export interface WriteQueueParts {
@@ -46,9 +53,6 @@ export interface Acceptance {
 /** Says whether what a write has to wait for is no longer queued. */
 export type Turn = () => boolean;
 
-/** Longest wait for a disk that takes a write on; what is late is accepted all the same, and made once. */
-const acceptMs = 10_000;
-
 /** Writes that were accepted and wait for the database; what is durable about them is the journal's. */
 export class WriteQueue {
   readonly #parts: WriteQueueParts;
@@ -66,9 +70,9 @@ export class WriteQueue {
    * @throws {StoreCreationPendingError} if the creation of the store is parked
    */
   async accept(queued: QueuedWrite): Promise<Acceptance> {
-    const { journal, drainer } = this.#parts;
+    const { journal, drainer, clock } = this.#parts;
     try {
-      const entry = await this.#stored(journal.append(toNewEntry({ type: 'store-write', queued })));
+      const entry = await storedInTime(journal.append(toNewEntry({ type: 'store-write', queued })), clock);
       drainer.notice();
       return { operation: toStoreOperation(entry), isReplay: false };
     } catch (error) {
@@ -85,8 +89,8 @@ export class WriteQueue {
 
   /** Keeps the record of an operator's action until the database takes it. @throws as `accept` */
   async acceptAction(action: RecordedAction): Promise<void> {
-    const { journal, drainer } = this.#parts;
-    await this.#stored(journal.append(toNewEntry({ type: 'operator-action', action })));
+    const { journal, drainer, clock } = this.#parts;
+    await storedInTime(journal.append(toNewEntry({ type: 'operator-action', action })), clock);
     drainer.notice();
   }
 
@@ -161,7 +165,7 @@ export class WriteQueue {
 
   /** @returns whether it came to be somebody's turn in time */
   awaitTurn(turn: Turn, waitMs: number): Promise<boolean> {
-    return this.#awaitEvent(turn, waitMs);
+    return awaitDrain(this.#parts, turn, waitMs);
   }
 
   /** Whether a write to the store is queued or waits for its creation, which is parked. */
@@ -224,7 +228,7 @@ export class WriteQueue {
     let hasEnded = false;
     let storeId: string | undefined;
     const unsubscribe = drainer.events.subscribe((event) => {
-      if (!('entry' in event) || !isEnd(event)) return;
+      if (!('entry' in event) || !endsEntry(event)) return;
       const { id, stream } = event.entry;
       // what is parked with the creation of its store has no event of its own
       hasEnded ||= id === operationId || (stream === storeId && journal.holderOf(stream) !== undefined);
@@ -234,7 +238,7 @@ export class WriteQueue {
       if (operation?.status !== 'QUEUED') return operation;
       storeId = operation.storeId;
       if (waitMs > 0) drainer.prefer(storeId);
-      await this.#awaitEvent(() => hasEnded, waitMs, signal);
+      await awaitDrain(this.#parts, () => hasEnded, waitMs, signal);
       return await this.find(operationId);
     } finally {
       unsubscribe();
@@ -268,40 +272,11 @@ export class WriteQueue {
     }
   }
 
-  async #stored<T>(appending: Promise<T>): Promise<T> {
-    if (await settlesWithin(appending, acceptMs, this.#parts.clock)) return appending;
-    throw acceptanceUnknown();
-  }
-
   #isAhead(write: StoreWrite): boolean {
     const { journal } = this.#parts;
     const name = foundingNameOf(write);
     return journal.hasQueued(write.storeId) || (name !== undefined && journal.isFounding(name));
   }
-
-  #awaitEvent(isReached: () => boolean, waitMs: number, signal?: AbortSignal): Promise<boolean> {
-    const { drainer, clock } = this.#parts;
-    if (isReached()) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        unsubscribe();
-        signal?.removeEventListener('abort', end);
-        resolve(isReached());
-      };
-      const cancel = clock.after(Math.max(0, waitMs), end);
-      const unsubscribe = drainer.events.subscribe(() => {
-        if (isReached()) end();
-      });
-      signal?.addEventListener('abort', end, { once: true });
-    });
-  }
-}
-
-function toStoreOperation(entry: JournalEntry): Operation {
-  const operation = toOperation(entry);
-  if (!operation) throw new Error(`${entry.id} is no write to a store`);
-  return operation;
 }
 
 function isDropped(entry: JournalEntry): entry is JournalEntry & { readonly state: 'refused' } {
@@ -311,19 +286,4 @@ function isDropped(entry: JournalEntry): entry is JournalEntry & { readonly stat
 /** @throws {ReplayedError} */
 function assertNotDropped(claimant: JournalEntry): void {
   if (isDropped(claimant)) throw new ReplayedError(claimant.error);
-}
-
-function isEnd({ type }: DrainEvent): boolean {
-  return (
-    type === 'applied' || type === 'refused' || type === 'parked' || type === 'dropped' || type === 'vanished'
-  );
-}
-
-function acceptanceUnknown(): DependencyUnavailableError {
-  return new DependencyUnavailableError(
-    'write_outcome_unknown',
-    'The disk of the write journal does not answer in time: the write may have been accepted. ' +
-      'Repeat the request with the same Idempotency-Key, or read the store',
-    { retryAfterMs: 5_000 },
-  );
 }
