@@ -62,6 +62,20 @@ describe('draining', () => {
     expect(rest).toEqual(others.map(([id]) => id));
   });
 
+  it('takes streams that somebody waits for before others when the first of them leave no room for the rest', async () => {
+    const others = Array.from({ length: 3 }, (_, index) => [`e${index}`, `s${index}`] as const);
+    // as many as are read at a time
+    const first = Array.from({ length: 64 }, (_, index) => [`w${index}`, 'wanted'] as const);
+    const bench = await workshop.bench([...others, ...first], () => Promise.resolve(done), {
+      concurrency: 1,
+    });
+    await bench.journal.append(sampleEntry('also', 'also wanted'));
+    bench.drainer.prefer('wanted');
+    bench.drainer.prefer('also wanted');
+    await drain(bench);
+    expect(bench.calls).toEqual([...first.map(([id]) => id), 'also', ...others.map(([id]) => id)]);
+  });
+
   it('keeps the order within every stream, whatever the timing, with bounded concurrency', async () => {
     await fc.assert(
       fc.asyncProperty(

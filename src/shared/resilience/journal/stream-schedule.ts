@@ -141,15 +141,19 @@ export class StreamSchedule {
       if (epoch !== this.#epoch || returns !== this.#returns) continue;
       // the rest of a stream, or what waited for its founder, was not to be had when this was asked
       if (entries.length === 0 && ends !== this.#ends) continue;
-      this.#forgetPreferred(preferred, entries);
+      this.#forgetPreferred(preferred, entries, limit);
       if (entries.length > 0 || this.#busy.size > 0 || !this.#releaseLast()) return entries;
     }
   }
 
-  /** Of a stream that gave nothing nothing is queued any more, or it waits for another one. */
-  #forgetPreferred(asked: readonly string[], entries: readonly SealedEntry[]): void {
+  /**
+   * Of a stream that gave nothing nothing is queued any more, or it waits for another one; unless there was no room left
+   * for what it has.
+   */
+  #forgetPreferred(asked: readonly string[], entries: readonly SealedEntry[], limit: number): void {
     if (asked.length === 0) return;
     const found = new Set(entries.map(({ stream }) => stream));
+    if (entries.length === limit && asked.includes(entries.at(-1)?.stream ?? '')) return;
     for (const stream of asked) if (!found.has(stream)) this.#preferred.delete(stream);
   }
 
