@@ -108,7 +108,7 @@ export class QueueControl {
   async drop(id: string, request: OperatorRequest): Promise<JournalEntry> {
     const { drainer, dropped } = this.#parts;
     let key: IdempotencyKey | undefined;
-    await drainer.withhold(id, async () => {
+    const take = async (): Promise<SealedEntry> => {
       const entry = await this.#getIn(['queued', 'parked'], id);
       // records of what operators did are not theirs to remove
       if (readSummary(entry).kind === 'operator.action') throw stateError(entry, 'a record of an operator');
@@ -119,9 +119,13 @@ export class QueueControl {
       }
       await this.#dropEntry(entry, request);
       return entry;
-    });
-    // what waited for it is queued again
-    drainer.notice();
+    };
+    try {
+      await drainer.withhold(id, take);
+    } finally {
+      // what waited for it is queued again, also where a slow disk drops it later than anybody waits for that
+      drainer.notice();
+    }
     const entry = await this.get(id);
     await dropped.record({ entry, key });
     return entry;
@@ -139,9 +143,13 @@ export class QueueControl {
     const entry = await this.#getIn(['parked'], id);
     if (entry.state === 'parked' && entry.waitsFor !== undefined) throw new EntryHeldError(entry.waitsFor);
     await log.record({ ...request, action: 'queue.requeued', target: id });
-    await journal.requeue(id);
-    drainer.reconsider();
-    drainer.wake();
+    try {
+      await journal.requeue(id);
+    } finally {
+      // a slow disk may do it later than anybody waits for it: what the drain asks for is asked after that
+      drainer.reconsider();
+      drainer.wake();
+    }
     return this.get(id);
   }
 
