@@ -193,11 +193,16 @@ export class JournalDrainer {
     const schedule = this.#schedule;
     while (!this.#mustStop()) {
       this.#knock = Promise.withResolvers();
+      const { ends } = schedule;
       const hasFetched = await this.#fetch();
       while (schedule.hasFetched && this.#hasPlace() && !this.#mustStop()) {
         schedule.begin((entries) => this.#drainStream(entries));
       }
-      if (schedule.busy === 0 && !schedule.isWaiting) break;
+      if (schedule.busy === 0 && !schedule.isWaiting) {
+        if (ends === schedule.ends) break;
+        // a stream has ended since this was asked: its rest may be to be had now
+        continue;
+      }
       if (!hasFetched || !this.#hasPlace()) await Promise.race([...schedule.underWay, this.#knock.promise]);
     }
     await Promise.all(schedule.underWay);

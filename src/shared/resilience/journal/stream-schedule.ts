@@ -41,6 +41,11 @@ export class StreamSchedule {
     return this.#epoch;
   }
 
+  /** Goes up when a stream ends, and its rest, or what waited for it, may be fetched. */
+  get ends(): number {
+    return this.#ends;
+  }
+
   get busy(): number {
     return this.#busy.size;
   }

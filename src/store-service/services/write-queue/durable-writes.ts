@@ -46,6 +46,8 @@ export interface DurableWritesParts {
   readonly onUnprotected: (error: unknown) => void;
 }
 
+/** Between two tries while nobody can say what a write has to wait for. */
+const retryPauseMs = 50;
 /** Longest wait for a disk before a write that was made is answered all the same. */
 const protectMs = 2_000;
 
@@ -113,8 +115,16 @@ export class DurableWrites {
       } catch (error) {
         const isOvertaken = error instanceof QueuedWritesAheadError;
         if (!isOvertaken || clock.monotonicMs() >= deadlineMs) throw error;
+        // nothing is queued yet: what a failover undid has to come back to the queue first, or the disk to go on
+        if (ahead === undefined) await this.#pause();
       }
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.clock.after(retryPauseMs, resolve);
+    });
   }
 
   async #writeNow(
