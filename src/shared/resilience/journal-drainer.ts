@@ -238,7 +238,10 @@ export class JournalDrainer {
     if (decision) await decision;
     if (epoch !== this.#schedule.epoch) return false;
     const result = await this.#holds.apply(entry, () =>
-      this.#attempt.run(entry, this.#abort.signal, () => this.#isAbandoned),
+      this.#attempt.run(entry, this.#abort.signal, {
+        isAbandoned: () => this.#isAbandoned,
+        isOutdated: () => epoch !== this.#schedule.epoch,
+      }),
     );
     switch (result.kind) {
       case 'unavailable':
@@ -251,6 +254,7 @@ export class JournalDrainer {
         if (this.#mustStop()) this.#schedule.stopWaiting();
         return false;
       case 'abandoned':
+      case 'outdated':
         return false;
       case 'settled':
         this.#backoff.succeed();

@@ -76,6 +76,37 @@ describe('draining', () => {
     expect(bench.calls).toEqual([...first.map(([id]) => id), 'also', ...others.map(([id]) => id)]);
   });
 
+  it('does not begin with an entry whose payload was being opened when an older one came back to its stream', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    const opened: string[] = [];
+    const bench = await workshop.bench(
+      [
+        ['older', 's1'],
+        ['newer', 's1'],
+      ],
+      () => Promise.resolve({ kind: 'applied', outcome: null, position: { timeline: 2, lsn: 1 } }),
+      {},
+      (journal) => ({
+        payloadOf: async (entry) => {
+          opened.push(entry.id);
+          if (opened.length === 1) await gate.promise;
+          return journal.payloadOf(entry);
+        },
+      }),
+    );
+    await bench.journal.markApplied('older', null, { timeline: 1, lsn: 1 });
+    const emptied = bench.event('emptied');
+    bench.drainer.wake();
+    await turnsUntil(() => opened.length === 1);
+    bench.drainer.reconsider();
+    await bench.journal.redrive(() => true);
+    bench.drainer.reconsider();
+    gate.resolve(undefined);
+    await emptied;
+    expect(opened[0]).toBe('newer');
+    expect(bench.calls).toEqual(['older', 'newer']);
+  });
+
   it('keeps the order within every stream, whatever the timing, with bounded concurrency', async () => {
     await fc.assert(
       fc.asyncProperty(

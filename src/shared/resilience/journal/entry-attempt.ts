@@ -9,7 +9,9 @@ export type AttemptResult =
   | { readonly kind: 'settled' }
   | { readonly kind: 'failed'; readonly attempts: number; readonly error: unknown }
   | { readonly kind: 'unavailable'; readonly error: unknown }
-  | { readonly kind: 'abandoned' };
+  | { readonly kind: 'abandoned' }
+  /** Not tried: it may not be its turn any more. */
+  | { readonly kind: 'outdated' };
 
 const defaultMaxAttempts = 5;
 /** An entry that is alone in the queue has none to be compared with: it is parked after so many tries, and so long. */
@@ -37,14 +39,24 @@ export class EntryAttempt {
     });
   }
 
-  /** @param isAbandoned asked when `apply` has come to an end: whether nobody waits for it any more */
-  async run(entry: SealedEntry, signal: AbortSignal, isAbandoned: () => boolean): Promise<AttemptResult> {
+  /**
+   * @param isAbandoned asked when `apply` has come to an end: whether nobody waits for it any more
+   * @param isOutdated asked right before `apply`: whether older entries may have come back to the queue meanwhile
+   */
+  async run(
+    entry: SealedEntry,
+    signal: AbortSignal,
+    { isAbandoned, isOutdated }: { readonly isAbandoned: () => boolean; readonly isOutdated: () => boolean },
+  ): Promise<AttemptResult> {
     const { journal, apply, clock } = this.#options;
     const startedMs = clock.monotonicMs();
     const begun = this.faults.begin();
     let result: ApplyResult;
     try {
-      result = await apply(entry, await journal.payloadOf(entry), signal);
+      const payload = await journal.payloadOf(entry);
+      // from here on `apply` itself sees what comes back
+      if (isOutdated()) return { kind: 'outdated' };
+      result = await apply(entry, payload, signal);
     } catch (error) {
       if (isAbandoned()) return { kind: 'abandoned' };
       // what an abort makes `apply` throw says nothing of the entry
