@@ -68,12 +68,13 @@ async function main(): Promise<void> {
   process.exitCode = run.failed === 0 ? 0 : 1;
 }
 
+let isStopping = false;
+
 /**
  * Services end with us; the servers of the database would not. Ctrl-C comes more than once, from the terminal and from
  * whoever started us, and must not cut short what it has begun.
  */
 function stopOnSignal(cluster: FaultCluster): void {
-  let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) return;
     isStopping = true;
@@ -91,4 +92,9 @@ function stopOnSignal(cluster: FaultCluster): void {
   for (const signal of signals) process.on(signal, stop);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // what was cut off fails; the signal ends us
+  if (!isStopping) throw error;
+}

@@ -197,12 +197,12 @@ export class RoutedReader {
 
   /**
    * Whether it is worth waiting for a replica to replay what it had received when the primary was lost: only as long as a
-   * failover may take, or in a longer outage every such read would wait in vain.
+   * failover may take, twice, or in a longer outage every such read would wait in vain.
    */
   #mayCatchUp(requirement: ReadRequirement, deadlineMs: number): boolean {
     const { state } = this.#watch;
     if (requirement.kind !== 'position' || state.kind === 'healthy') return false;
-    const untilMs = Math.min(deadlineMs, state.sinceMs + this.#settings.failoverWaitMs);
+    const untilMs = Math.min(deadlineMs, state.sinceMs + 2 * this.#settings.failoverWaitMs);
     return this.#clock.monotonicMs() < untilMs;
   }
 
