@@ -36,7 +36,7 @@ export class JournalReads {
       SELECT entries, bytes,
         (SELECT min(queued_ms) FROM entry INDEXED BY entry_queued_age WHERE state = 'queued') AS oldestMs
       FROM ledger`);
-    // who founds under the name of an older one, which may be any, waits with its stream
+    // who founds under the name of an older one waits with its stream
     const next = (streams: string, index = ''): StatementSync =>
       database.prepare(`
       SELECT ${sealedColumns} FROM entry ${index}
