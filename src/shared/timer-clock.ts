@@ -24,3 +24,10 @@ export const systemTimerClock: TimerClock = {
     };
   },
 };
+
+/** Resolves after so long. @param delayMs as in `TimerClock.after` */
+export function pause(clock: Pick<TimerClock, 'after'>, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(delayMs, resolve);
+  });
+}

@@ -1,5 +1,5 @@
 import { BreakerTimeoutError } from '../resilience/run-bounded.js';
-import type { TimerClock } from '../timer-clock.js';
+import { pause, type TimerClock } from '../timer-clock.js';
 import type { BreakerGuard } from './breaker-guard.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connection } from './connection.js';
@@ -187,9 +187,7 @@ export class PrimaryWriter {
 
   #pause(retry: number): Promise<void> {
     const delayMs = Math.min(maxDelayMs, baseDelayMs * 2 ** retry) * Math.random();
-    return new Promise((resolve) => {
-      this.#clock.after(delayMs, resolve);
-    });
+    return pause(this.#clock, delayMs);
   }
 
   #connectionsOf(node: string): NodeConnections {

@@ -1,5 +1,5 @@
 import type { DatabaseConfig } from '../config/config.js';
-import { systemTimerClock, type TimerClock } from '../timer-clock.js';
+import { pause, systemTimerClock, type TimerClock } from '../timer-clock.js';
 import { Connection } from './connection.js';
 import type { CredentialGeneration } from './credential-source.js';
 import { isLoginRefusal } from './database-error.js';
@@ -40,7 +40,7 @@ async function logInUntil(
   clock: TimerClock,
 ): Promise<void> {
   while (clock.monotonicMs() < deadlineMs) {
-    await new Promise<void>((resolve) => clock.after(retryIntervalMs, resolve));
+    await pause(clock, retryIntervalMs);
     const [outcome] = await Promise.allSettled([logInOnce(address, config, login, probeTable, clock)]);
     if (!isRefusal(outcome)) return;
   }

@@ -1,6 +1,6 @@
 import { BreakerOpenError } from '../resilience/breaker.js';
 import { BreakerTimeoutError } from '../resilience/run-bounded.js';
-import type { TimerClock } from '../timer-clock.js';
+import { pause, type TimerClock } from '../timer-clock.js';
 import type { BreakerGuard } from './breaker-guard.js';
 import type { ClusterWatch } from './cluster-watch.js';
 import type { Connection } from './connection.js';
@@ -191,7 +191,7 @@ export class RoutedReader {
       }
       if (!this.#mayCatchUp(requirement, deadlineMs)) return undefined;
       // nodes are looked at all the time now: a replica may be seen to have replayed what it had received
-      await this.#pause();
+      await pause(this.#clock, catchUpPauseMs);
     }
   }
 
@@ -212,12 +212,6 @@ export class RoutedReader {
 
   #isReplica(node: string): boolean {
     return this.#watch.stateOf(node).kind === 'replica';
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#clock.after(catchUpPauseMs, resolve);
-    });
   }
 
   #connectionsOf(node: string): NodeConnections {

@@ -5,7 +5,7 @@ import type { ReplicationStatus } from '../../../shared/database/replication-sta
 import type { WalPosition } from '../../../shared/database/wal-position.js';
 import { settlesWithin } from '../../../shared/resilience/settles-within.js';
 import type { Principal } from '../../../shared/services/authenticator.js';
-import type { TimerClock } from '../../../shared/timer-clock.js';
+import { pause, type TimerClock } from '../../../shared/timer-clock.js';
 import type { Operation } from '../../models/operation.js';
 import type { Store } from '../../models/store.js';
 import type { StoreWrite } from '../../models/store-write.js';
@@ -116,15 +116,9 @@ export class DurableWrites {
         const isOvertaken = error instanceof QueuedWritesAheadError;
         if (!isOvertaken || clock.monotonicMs() >= deadlineMs) throw error;
         // nothing is queued yet: what a failover undid has to come back to the queue first, or the disk to go on
-        if (ahead === undefined) await this.#pause();
+        if (ahead === undefined) await pause(clock, retryPauseMs);
       }
     }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#parts.clock.after(retryPauseMs, resolve);
-    });
   }
 
   async #writeNow(
