@@ -68,7 +68,8 @@ async function main(): Promise<void> {
   process.exitCode = run.failed === 0 ? 0 : 1;
 }
 
-let isStopping = false;
+/** Set once, by the signal: nothing is begun or told after it. */
+const interruption = new AbortController();
 
 /**
  * Services end with us; the servers of the database would not. Ctrl-C comes more than once, from the terminal and from
@@ -76,8 +77,8 @@ let isStopping = false;
  */
 function stopOnSignal(cluster: FaultCluster): void {
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) return;
-    isStopping = true;
+    if (interruption.signal.aborted) return;
+    interruption.abort();
     killServices();
     void cluster
       .abandon()
@@ -96,5 +97,5 @@ try {
   await main();
 } catch (error) {
   // what was cut off fails; the signal ends us
-  if (!isStopping) throw error;
+  if (!interruption.signal.aborted) throw error;
 }
