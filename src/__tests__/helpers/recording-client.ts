@@ -83,10 +83,11 @@ export class RecordingClient {
           consistency: this.#ledger.open('recording-client'),
           idempotencyKey: { principal: 'recording-client', key: id, fingerprint: Buffer.alloc(32) },
         },
-        async (tx) => {
-          await tx.query('INSERT INTO fault_effects (operation_id) VALUES ($1)', [id]);
-          return id;
-        },
+        (tx) =>
+          Promise.resolve(async () => {
+            await tx.query('INSERT INTO fault_effects (operation_id) VALUES ($1)', [id]);
+            return id;
+          }),
       );
       operation.acknowledgedAtMs = performance.now();
       return true;

@@ -9,6 +9,7 @@ export class TcpProxy {
   #isRefusing = false;
   #onAnswer: ((bytes: Buffer) => 'pass' | 'drop') | undefined;
   #onRequest: ((bytes: Buffer) => 'pass' | 'drop') | undefined;
+  #onExchange: ((request: string, connection: object) => void) | undefined;
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
@@ -45,6 +46,11 @@ export class TcpProxy {
   /** Cuts a connection instead of passing on the first answer that `matches`. */
   cutAtAnswer(matches: (bytes: Buffer) => boolean): void {
     this.#onAnswer = (bytes) => (matches(bytes) ? 'drop' : 'pass');
+  }
+
+  /** Tells what was sent at a time on a connection, between two answers, as soon as it is answered. */
+  watchExchanges(onExchange: (request: string, connection: object) => void): void {
+    this.#onExchange = onExchange;
   }
 
   /** Cuts every connection there is, and every new one until it shall accept them again. */
@@ -88,10 +94,15 @@ export class TcpProxy {
         other.destroy();
       });
     }
+    let request = '';
     client.on('data', (bytes: Buffer) => {
+      request += bytes.toString('latin1');
       if (this.#onRequest?.(bytes) !== 'drop') upstream.write(bytes);
     });
     upstream.on('data', (bytes: Buffer) => {
+      // the rest of an answer that came in pieces
+      if (request !== '') this.#onExchange?.(request, client);
+      request = '';
       if (this.#onAnswer?.(bytes) !== 'drop') client.write(bytes);
       else if (!this.#onRequest) client.destroy();
     });

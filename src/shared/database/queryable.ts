@@ -24,7 +24,10 @@ export interface Transaction extends Queryable {
    * Statements that are run meanwhile do not see it. If it fails, the transaction does.
    */
   queryAtEnd(text: string, values: readonly unknown[]): void;
-  /** Runs `work` so that its changes are undone, and only its, when it throws; the error is passed on. */
+  /**
+   * Runs `work` so that its changes are undone, and only its, when it throws; the error is passed on. Work that runs no
+   * statement, or only `queryAtEnd`, costs Postgres nothing.
+   */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
 }
 

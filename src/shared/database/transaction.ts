@@ -67,6 +67,8 @@ class ConnectionTransaction implements Transaction {
   readonly statementsAtEnd: Statement[] = [];
   #hasEnded = false;
   #savepoints = 0;
+  /** Names, outer ones first, of those under way that are not set yet: no statement of theirs was run so far. */
+  #unsetSavepoints: string[] = [];
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
@@ -75,8 +77,11 @@ class ConnectionTransaction implements Transaction {
 
   async query<Row extends object>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> {
     if (this.#hasEnded) throw new Error('The transaction has ended');
+    const savepoints = this.#unsetSavepoints.map((name) => this.#connection.query(`SAVEPOINT ${name}`));
+    this.#unsetSavepoints = [];
     try {
-      return await this.#connection.query<Row>(text, values);
+      const [result] = await Promise.all([this.#connection.query<Row>(text, values), ...savepoints]);
+      return result;
     } catch (error) {
       // whatever the work makes of it, it is the reason if the transaction fails
       this.hasSerializationFailure ||= isSerializationFailure(error);
@@ -93,15 +98,16 @@ class ConnectionTransaction implements Transaction {
     this.#savepoints += 1;
     const name = `savepoint_${this.#savepoints}`;
     const atEnd = this.statementsAtEnd.length;
-    const begun = this.query(`SAVEPOINT ${name}`);
+    this.#unsetSavepoints.push(name);
     try {
       // it is not released: it ends with the transaction, and a round trip is saved
-      const [, result] = await Promise.all([begun, work()]);
-      return result;
+      return await work();
     } catch (error) {
       this.statementsAtEnd.length = atEnd;
-      await this.#undoTo(name);
+      if (!this.#unsetSavepoints.includes(name)) await this.#undoTo(name);
       throw error;
+    } finally {
+      this.#unsetSavepoints = this.#unsetSavepoints.filter((unset) => unset !== name);
     }
   }
 

@@ -55,6 +55,13 @@ export interface RunContext {
   readonly record?: ((tx: Transaction, outcome: Outcome<unknown>, isKnown: boolean) => void) | undefined;
 }
 
+/**
+ * Begins a change, together with the claim of its key and before it is known whether the change is to be made: runs
+ * what it has to read and to lock, nothing that changes anything.
+ * @returns what makes the change; refusals that depend on what was read are thrown there
+ */
+export type Change<T> = (tx: Transaction) => Promise<() => T | Promise<T>>;
+
 /** What came of a request, now or earlier under the same key. */
 export interface RunResult<T> {
   readonly value: T;
@@ -76,17 +83,17 @@ export class IdempotentRunner {
   }
 
   /**
-   * @param work its result is kept as JSON, so it must hold no personal data in the clear
+   * @param begin the result of the change is kept as JSON, so it must hold no personal data in the clear
    * @throws {IdempotencyKeyReusedError} if the key came with another request before
    * @throws {ConflictError} `idempotency_key_in_use` if that request is still running
    * @throws {ReplayedError} if that request was refused
    */
-  async run<T>(context: RunContext, work: (tx: Transaction) => Promise<T>): Promise<RunResult<T>> {
+  async run<T>(context: RunContext, begin: Change<T>): Promise<RunResult<T>> {
     const { consistency, waitMs, signal } = context;
     const progress = { hasClaimed: false };
     // a repeated run finds the key of one that was committed after all
     const { outcome, isReplay } = await this.#database.transaction(
-      (tx) => this.#runOnce(tx, context, progress, work),
+      (tx) => this.#runOnce(tx, context, progress, begin),
       {
         consistency,
         waitMs,
@@ -114,14 +121,17 @@ export class IdempotentRunner {
     tx: Transaction,
     { idempotencyKey: key, enter, record }: RunContext,
     progress: { hasClaimed: boolean },
-    work: (tx: Transaction) => Promise<T>,
+    begin: Change<T>,
   ): Promise<{ outcome: Outcome<T>; isReplay: boolean }> {
     await enter?.();
-    const recorded = await this.#claim(tx, key);
+    // in one round trip; Postgres answers the change only once the key is ours, or known to be another's
+    const [claim, change] = await Promise.allSettled([this.#claim(tx, key), begin(tx)]);
+    const recorded = valueOf(claim);
+    const make = valueOf(change);
     if (recorded && !recorded.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
     const outcome = recorded
       ? (recorded.outcome as Outcome<T>)
-      : await settle(() => tx.savepoint(() => work(tx)));
+      : await settle(() => tx.savepoint(async () => await make()));
     if (!recorded) recordOutcome(tx, key, outcome);
     // what an earlier attempt of this very run has recorded, although nobody answered it, is no replay
     progress.hasClaimed ||= !recorded;
@@ -149,6 +159,12 @@ export class IdempotentRunner {
   #expiredBefore(): Date {
     return new Date(this.#clock.now().getTime() - keyLifetimeMs);
   }
+}
+
+/** @throws its reason if it was rejected */
+function valueOf<T>(result: PromiseSettledResult<T>): T {
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
 }
 
 async function settle<T>(work: () => Promise<T>): Promise<Outcome<T>> {

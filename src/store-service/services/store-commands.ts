@@ -17,7 +17,7 @@ import {
   updateStore,
 } from '../repositories/store-repository.js';
 import type { ContactSeal } from './contact-seal.js';
-import type { IdempotentRunner, RunContext } from './idempotent-runner.js';
+import type { Change, IdempotentRunner, RunContext } from './idempotent-runner.js';
 import type { NotesSanitizer } from './notes-sanitizer.js';
 import { assertIdentity, assertVersion, StoreDecommissionedError } from './store-guards.js';
 import { StoreNotFoundError } from './store-queries.js';
@@ -32,6 +32,12 @@ export interface CommandContext extends RunContext {
 
 /** The fields of a store that callers write, as they are kept. */
 type SealedFields = Omit<StoreFields, 'contact'> & { readonly contact?: EncryptedField };
+
+interface LockedStore {
+  readonly current: SealedStore;
+  /** Of its audit trail. */
+  readonly chainEnd: ChainEnd | undefined;
+}
 
 export interface CommandResult {
   readonly store: Store;
@@ -92,21 +98,21 @@ export class StoreCommands {
   }
 
   /** The change as a transaction does it. What needs Vault is done here: a transaction never waits for it. */
-  #prepare(write: StoreWrite, context: CommandContext): Promise<(tx: Transaction) => Promise<SealedStore>> {
+  #prepare(write: StoreWrite, context: CommandContext): Promise<Change<SealedStore>> {
     switch (write.kind) {
       case 'store.create':
         return this.#prepareCreation(write, context);
       case 'store.replace':
         return this.#prepareReplacement(write, context);
       case 'store.decommission':
-        return Promise.resolve((tx) => this.#decommission(tx, write, context));
+        return Promise.resolve(this.#decommissioning(write, context));
     }
   }
 
   async #prepareCreation(
     { storeId: id, input }: StoreWrite & { kind: 'store.create' },
     context: CommandContext,
-  ): Promise<(tx: Transaction) => Promise<SealedStore>> {
+  ): Promise<Change<SealedStore>> {
     const { contact, ...fields } = await this.#normalise(input);
     const sealed = contact && (await this.#contacts.seal(id, contact));
     const now = this.#timeOf(context);
@@ -121,22 +127,22 @@ export class StoreCommands {
       updatedBy: context.principal.id,
       ...(sealed && { contact: sealed }),
     };
-    return async (tx) => {
+    const makeIn = async (tx: Transaction): Promise<SealedStore> => {
       await insertStore(tx, store);
       this.#audit(tx, 'store.created', undefined, store, context);
       return store;
     };
+    return (tx) => Promise.resolve(() => makeIn(tx));
   }
 
   async #prepareReplacement(
     { storeId, input, expected }: StoreWrite & { kind: 'store.replace' },
     context: CommandContext,
-  ): Promise<(tx: Transaction) => Promise<SealedStore>> {
+  ): Promise<Change<SealedStore>> {
     const { contact, id: saidId, code, version, status: wanted, ...fields } = await this.#normalise(input);
     const said = { ...(saidId !== undefined && { id: saidId }), ...(code !== undefined && { code }) };
     const sealed = contact && (await this.#sealForReplacement(storeId, contact, context));
-    return async (tx) => {
-      const { current, chainEnd } = await this.#lock(tx, storeId);
+    return this.#changeOf(storeId, (tx, { current, chainEnd }) => {
       assertIdentity(current, said);
       assertVersion(current.version, expected);
       const status = wanted ?? current.status;
@@ -152,21 +158,21 @@ export class StoreCommands {
       const action = isClosing ? 'store.decommissioned' : 'store.replaced';
       this.#audit(tx, action, { store: current, chainEnd }, next, context);
       return next;
-    };
+    });
   }
 
-  async #decommission(
-    tx: Transaction,
+  #decommissioning(
     { storeId, expected }: StoreWrite & { kind: 'store.decommission' },
     context: CommandContext,
-  ): Promise<SealedStore> {
-    const { current, chainEnd } = await this.#lock(tx, storeId);
-    if (current.status === 'DECOMMISSIONED') return current;
-    assertVersion(current.version, expected);
-    const next = this.#advance(current, 'DECOMMISSIONED', context, current);
-    updateStore(tx, next);
-    this.#audit(tx, 'store.decommissioned', { store: current, chainEnd }, next, context);
-    return next;
+  ): Change<SealedStore> {
+    return this.#changeOf(storeId, (tx, { current, chainEnd }) => {
+      if (current.status === 'DECOMMISSIONED') return current;
+      assertVersion(current.version, expected);
+      const next = this.#advance(current, 'DECOMMISSIONED', context, current);
+      updateStore(tx, next);
+      this.#audit(tx, 'store.decommissioned', { store: current, chainEnd }, next, context);
+      return next;
+    });
   }
 
   /** @returns the contact in the clear to a ciphertext, where it is at hand */
@@ -203,14 +209,19 @@ export class StoreCommands {
     return (at ?? this.#clock.now()).toISOString();
   }
 
-  /** The store, locked, and the end of its audit trail: asked for at once, answered one after the other. */
-  async #lock(
-    tx: Transaction,
-    id: string,
-  ): Promise<{ current: SealedStore; chainEnd: ChainEnd | undefined }> {
-    const [current, chainEnd] = await Promise.all([lockStore(tx, id), findChainEnd(tx, id)]);
-    if (!current) throw new StoreNotFoundError(id);
-    return { current, chainEnd };
+  /**
+   * A change of a store that is there, locked for it.
+   * @param make has its statements run at the end of the transaction
+   */
+  #changeOf(id: string, make: (tx: Transaction, store: LockedStore) => SealedStore): Change<SealedStore> {
+    return async (tx) => {
+      // asked for at once, answered one after the other
+      const [current, chainEnd] = await Promise.all([lockStore(tx, id), findChainEnd(tx, id)]);
+      return () => {
+        if (!current) throw new StoreNotFoundError(id);
+        return make(tx, { current, chainEnd });
+      };
+    };
   }
 
   /** The next state of a store: `fields`, one version on, with the times that the status asks for. */

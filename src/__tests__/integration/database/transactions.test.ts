@@ -81,6 +81,34 @@ describe('a transaction', () => {
     expect(await names()).toEqual(expect.arrayContaining(['outer', 'inner']));
   });
 
+  it('keeps nothing of parts that failed, of what they left for the end neither, and what an inner one did goes with the outer', async () => {
+    const { rows } = await manager.transaction(async (tx) => {
+      await tx.savepoint(() => {
+        tx.queryAtEnd('INSERT INTO marks (name) VALUES ($1)', ['at the end']);
+        return Promise.resolve();
+      });
+      const isUndone = new Error('undone');
+      await expect(
+        tx.savepoint(() => {
+          tx.queryAtEnd('INSERT INTO marks (name) VALUES ($1)', ['never']);
+          return Promise.reject(isUndone);
+        }),
+      ).rejects.toBe(isUndone);
+      await expect(
+        tx.savepoint(async () => {
+          await expect(tx.savepoint(() => tx.query('SELECT 1 / 0'))).rejects.toMatchObject({ code: '22012' });
+          await add(tx, 'of the outer one');
+          throw isUndone;
+        }),
+      ).rejects.toBe(isUndone);
+      return tx.query('SELECT name FROM marks WHERE name = ANY($1)', [['of the outer one', 'at the end']]);
+    });
+    expect(rows).toEqual([]);
+    const kept = await names();
+    expect(kept).toContain('at the end');
+    expect(kept).not.toContain('never');
+  });
+
   it('is no success when a failed statement was overlooked, for Postgres rolls back without saying so', async () => {
     const work = async (tx: Transaction): Promise<void> => {
       await add(tx, 'overlooked');

@@ -44,12 +44,13 @@ function bench() {
   const dropped = new DroppedWrites({
     database: {} as Database,
     runner: {
-      run: async ({ idempotencyKey }, work) => {
+      run: async ({ idempotencyKey }, begin) => {
         const { failure } = answer;
         told.push(idempotencyKey.key);
         await answer.gate;
         if (failure) throw failure;
-        return { value: await work({} as never), isReplay: false };
+        const make = await begin({} as never);
+        return { value: await make(), isReplay: false };
       },
     },
     drainer: { events },

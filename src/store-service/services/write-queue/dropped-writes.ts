@@ -137,8 +137,11 @@ export class DroppedWrites {
   /** @returns whether it was recorded; not where the key belongs to another request */
   async #refuse(key: IdempotencyKey, record: (tx: Transaction) => void): Promise<boolean> {
     const context = { consistency: new CommitWitness(), idempotencyKey: key, waitMs, record };
+    const refuse = (): never => {
+      throw droppedError;
+    };
     try {
-      await this.#parts.runner.run(context, () => Promise.reject(droppedError));
+      await this.#parts.runner.run(context, () => Promise.resolve(refuse));
     } catch (error) {
       if (error instanceof IdempotencyKeyReusedError) return false;
       const isAnswer =
