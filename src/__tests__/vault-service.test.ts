@@ -1,80 +1,36 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { waitUntil } from '../dev/wait-until.js';
+import { describe, expect, it } from '@jest/globals';
 import type { Misdeed } from '../dev/vault/misbehaviour.js';
-import type { CredentialConsumer } from '../shared/services/vault/credential-rotation.js';
-import type { DatabaseCredentials } from '../shared/services/vault/database-credentials.js';
+import { waitUntil } from '../dev/wait-until.js';
+import { OverloadedError } from '../shared/errors/app-error.js';
 import {
   appRoleLogin,
   kubernetesLogin,
   tokenLogin,
-  wrappedSecretIdLogin,
   type LoginStrategy,
 } from '../shared/services/vault/login-strategies.js';
-import { OverloadedError } from '../shared/errors/app-error.js';
 import { VaultError } from '../shared/services/vault/vault-error.js';
 import { vaultPath } from '../shared/services/vault/vault-path.js';
-import { ManualClock } from './helpers/manual-clock.js';
 import { VaultService } from '../shared/services/vault-service.js';
-import { VaultBench, type VaultBenchOptions } from './helpers/vault-bench.js';
+import { failureOf } from './helpers/failure-of.js';
+import { ManualClock } from './helpers/manual-clock.js';
+import { useVaultBench, type VaultBench } from './helpers/vault-bench.js';
 
 const soon = { timeoutMs: 5000, intervalMs: 5 };
 const hourMs = 3_600_000;
 
-let bench: VaultBench;
-async function start(options: VaultBenchOptions = {}): Promise<VaultBench> {
-  bench = await VaultBench.start(options);
-  return bench;
-}
-afterEach(async () => {
-  await bench.close();
-});
-
-async function failureOf(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
+const { start, bench } = useVaultBench();
 
 /** Trips every breaker that a read goes through. */
 async function exhaust(call: () => Promise<unknown>): Promise<void> {
   for (let attempt = 0; attempt < 4; attempt += 1) await failureOf(call());
 }
 
-/** A consumer that writes down what it is told. */
-class Consumer implements CredentialConsumer {
-  readonly events: string[] = [];
-  readonly published: DatabaseCredentials[] = [];
-  proveError: Error | undefined;
-  drained: Promise<void> = Promise.resolve();
-
-  prove({ generation }: DatabaseCredentials): Promise<void> {
-    this.events.push(`prove ${generation}`);
-    return this.proveError ? Promise.reject(this.proveError) : Promise.resolve();
-  }
-
-  publish(credentials: DatabaseCredentials): void {
-    this.events.push(`publish ${credentials.generation}`);
-    this.published.push(credentials);
-  }
-
-  async drain({ generation }: DatabaseCredentials): Promise<void> {
-    this.events.push(`drain ${generation}`);
-    await this.drained;
-    this.events.push(`drained ${generation}`);
-  }
-
-  withdraw({ generation }: DatabaseCredentials): void {
-    this.events.push(`withdraw ${generation}`);
-  }
-}
-
 describe('reading secrets', () => {
   it('logs in when first needed, and gives the newest version and its source', async () => {
     const { service, recorder } = await start();
-    expect(bench.seen()).toBe(0);
-    await bench.putSecret('app/smtp', { password: 'old' });
-    await bench.putSecret('app/smtp', { password: 'new' });
+    expect(bench().seen()).toBe(0);
+    await bench().putSecret('app/smtp', { password: 'old' });
+    await bench().putSecret('app/smtp', { password: 'new' });
     const secret = await service.readSecret('app/smtp');
     expect(secret.field('password')).toBe('new');
     expect(secret).toMatchObject({ version: 2, source: 'vault' });
@@ -89,17 +45,17 @@ describe('reading secrets', () => {
 
   it('makes one login and one read for a thousand callers at once', async () => {
     const { service } = await start();
-    await bench.putSecret('app/smtp', { password: 'x' });
-    bench.vault.requests.length = 0;
+    await bench().putSecret('app/smtp', { password: 'x' });
+    bench().vault.requests.length = 0;
     await Promise.all(Array.from({ length: 1000 }, () => service.readSecret('app/smtp')));
-    expect(bench.seen('auth/approle/login')).toBe(1);
-    expect(bench.seen('secret/data/app/smtp')).toBe(1);
+    expect(bench().seen('auth/approle/login')).toBe(1);
+    expect(bench().seen('secret/data/app/smtp')).toBe(1);
   });
 
   it('says what is missing: the secret, a field, a deleted version', async () => {
     const { service, admin, root } = await start();
     expect(await failureOf(service.readSecret('app/none'))).toMatchObject({ failure: 'not_found' });
-    await bench.putSecret('app/smtp', { password: 'x' });
+    await bench().putSecret('app/smtp', { password: 'x' });
     const secret = await service.readSecret('app/smtp');
     expect(() => secret.field('toString')).toThrow(VaultError);
     await admin.delete(vaultPath('secret/data/app/smtp'), root);
@@ -109,7 +65,7 @@ describe('reading secrets', () => {
   it.each(['../sys/seal', 'a?version=1', 'a//b'])('refuses the path %s', async (path) => {
     const { service } = await start();
     await expect(service.readSecret(path)).rejects.toThrow(TypeError);
-    expect(bench.seen()).toBe(0);
+    expect(bench().seen()).toBe(0);
   });
 });
 
@@ -136,9 +92,9 @@ describe('while Vault is away', () => {
       clock,
       config: { ...fallback.config, lastGoodMs: 60_000 },
     });
-    await bench.putSecret('app/smtp', { password: 'good' });
+    await bench().putSecret('app/smtp', { password: 'good' });
     await service.readSecret('app/smtp');
-    breakIt(bench);
+    breakIt(bench());
     const standIn = await service.readSecret('app/smtp');
     expect(standIn).toMatchObject({ source: 'cache', version: 1 });
     expect(standIn.field('password')).toBe('good');
@@ -152,7 +108,7 @@ describe('while Vault is away', () => {
 
   it('nothing stands in for what is not listed, or not whole', async () => {
     const { service } = await start(fallback);
-    bench.vault.state.isSealed = true;
+    bench().vault.state.isSealed = true;
     expect(await failureOf(service.readSecret('app/other'))).toMatchObject({ failure: 'sealed' });
     expect(await failureOf(service.readSecret('app/half'))).toMatchObject({ failure: 'sealed' });
   });
@@ -160,9 +116,9 @@ describe('while Vault is away', () => {
   it('fails closed when the time of the last good value is over', async () => {
     const clock = new ManualClock();
     const { service } = await start({ clock });
-    await bench.putSecret('app/key', { password: 'good' });
+    await bench().putSecret('app/key', { password: 'good' });
     await service.readSecret('app/key');
-    bench.vault.state.isSealed = true;
+    bench().vault.state.isSealed = true;
     clock.advance(15 * 60_000 - 1);
     expect((await service.readSecret('app/key')).source).toBe('cache');
     clock.advance(1);
@@ -175,12 +131,12 @@ describe('while Vault is away', () => {
     ['400', { kind: 'status', status: 400 }, 'rejected'],
   ])('is not what a %s means: nothing stands in', async (_, misdeed, failure) => {
     const { service } = await start(fallback);
-    await bench.putSecret('app/smtp', { password: 'good' });
+    await bench().putSecret('app/smtp', { password: 'good' });
     await service.readSecret('app/smtp');
-    const end = bench.vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed });
+    const end = bench().vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed });
     expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject({ failure });
     end();
-    bench.vault.state.isSealed = true;
+    bench().vault.state.isSealed = true;
     expect((await service.readSecret('app/smtp')).source).toBe('env');
   });
 
@@ -194,7 +150,7 @@ describe('while Vault is away', () => {
 
   it('our own overload is not it either, and does not make us forget', async () => {
     const { service, vault } = await start();
-    await bench.putSecret('app/smtp', { password: 'good' });
+    await bench().putSecret('app/smtp', { password: 'good' });
     await service.readSecret('app/smtp');
     vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'hang' } });
     const others = Array.from({ length: 64 }, (_, index) => failureOf(service.readSecret(`app/${index}`)));
@@ -219,13 +175,13 @@ describe('while Vault is away', () => {
     const { vault } = await start();
     const environmentFallback = { 'api-keys/ops': { role: 'ROLE' } };
     const config = { address: vault.address, transitKey: 'stores', environmentFallback };
-    const make = () => new VaultService(config, { login: tokenLogin('x'), log: bench.recorder });
+    const make = () => new VaultService(config, { login: tokenLogin('x'), log: bench().recorder });
     expect(make).toThrow('must never come from the environment');
-    bench.vault.state.isSealed = true;
-    expect(await failureOf(bench.service.transit.encrypt(Buffer.from('x')))).toMatchObject({
+    bench().vault.state.isSealed = true;
+    expect(await failureOf(bench().service.transit.encrypt(Buffer.from('x')))).toMatchObject({
       failure: 'sealed',
     });
-    expect(await failureOf(bench.service.callers.find('ops'))).toBeInstanceOf(Error);
+    expect(await failureOf(bench().service.callers.find('ops'))).toBeInstanceOf(Error);
   });
 
   it('at most one request a second is made, whoever asks', async () => {
@@ -244,8 +200,8 @@ describe('while Vault is away', () => {
     vault.requests.length = 0;
     const startedMs = performance.now();
     while (performance.now() - startedMs < 2500) await ask();
-    expect(bench.seen()).toBeGreaterThanOrEqual(1);
-    expect(bench.seen()).toBeLessThanOrEqual(3);
+    expect(bench().seen()).toBeGreaterThanOrEqual(1);
+    expect(bench().seen()).toBeLessThanOrEqual(3);
   });
 });
 
@@ -256,7 +212,11 @@ describe('breakers', () => {
     await exhaust(() => service.readSecret('app/x'));
     expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ code: 'circuit_open' });
     await expect(service.transit.encrypt(Buffer.from('x'))).resolves.toMatch(/^vault:v1:/);
-    expect(bench.breakers.list().map(({ name, state }) => [name, state])).toEqual([
+    expect(
+      bench()
+        .breakers.list()
+        .map(({ name, state }) => [name, state]),
+    ).toEqual([
       ['vault-database', 'closed'],
       ['vault-decrypt', 'closed'],
       ['vault-encrypt', 'closed'],
@@ -272,15 +232,15 @@ describe('breakers', () => {
     await service.readSecret('app/none').catch(() => undefined);
     vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status } });
     for (let call = 0; call < 20; call += 1) await failureOf(service.readSecret('app/x'));
-    expect(bench.breakers.get('vault-reads').state).toBe('closed');
+    expect(bench().breakers.get('vault-reads').state).toBe('closed');
   });
 
   it('can be isolated: what that use is for fails, and nothing else', async () => {
     const { service } = await start();
-    bench.breakers.isolate('vault-decrypt');
+    bench().breakers.isolate('vault-decrypt');
     expect(await failureOf(service.transit.decrypt('vault:v1:x'))).toMatchObject({ code: 'circuit_open' });
     await expect(service.transit.encrypt(Buffer.from('x'))).resolves.toMatch(/^vault:v1:/);
-    bench.breakers.restore('vault-decrypt');
+    bench().breakers.restore('vault-decrypt');
     expect(await failureOf(service.transit.decrypt('vault:v1:x'))).not.toMatchObject({
       code: 'circuit_open',
     });
@@ -294,16 +254,16 @@ describe('breakers', () => {
   it('close again once Vault is back', async () => {
     const clock = new ManualClock();
     const { service, vault, recorder } = await start({ clock });
-    await bench.putSecret('app/x', { a: 'b' });
+    await bench().putSecret('app/x', { a: 'b' });
     await service.readSecret('app/x');
     const end = vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'reset' } });
     await exhaust(() => service.readSecretVersion('app/x', 1));
-    expect(bench.breakers.get('vault-reads').state).toBe('open');
+    expect(bench().breakers.get('vault-reads').state).toBe('open');
     end();
     clock.advance(1500);
     await service.readSecretVersion('app/x', 1);
     await service.readSecretVersion('app/x', 1);
-    expect(bench.breakers.get('vault-reads').state).toBe('closed');
+    expect(bench().breakers.get('vault-reads').state).toBe('closed');
     expect(recorder.counted('breaker_transitions_total', { breaker: 'vault-reads' })).toBe(3);
   });
 });
@@ -311,24 +271,24 @@ describe('breakers', () => {
 describe('the token', () => {
   it('is given up for a new one after a 403 if it is dead: one login for everybody, one retry each', async () => {
     const { service } = await start();
-    await bench.putSecret('app/x', { a: 'b' });
+    await bench().putSecret('app/x', { a: 'b' });
     await service.readSecret('app/x');
-    await bench.revokeTokens();
-    bench.vault.requests.length = 0;
+    await bench().revokeTokens();
+    bench().vault.requests.length = 0;
     const uses = Array.from({ length: 50 }, () => service.readSecretVersion('app/x', 1));
     await expect(Promise.all(uses)).resolves.toHaveLength(50);
-    expect(bench.seen('auth/approle/login')).toBe(1);
-    expect(bench.seen('secret/data/app/x')).toBeLessThanOrEqual(100);
+    expect(bench().seen('auth/approle/login')).toBe(1);
+    expect(bench().seen('secret/data/app/x')).toBeLessThanOrEqual(100);
   });
 
   it('is kept after a 403 if it is alive: the denial stands, and is not asked about again and again', async () => {
     const { service } = await start();
-    bench.vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
+    bench().vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
     for (let call = 0; call < 10; call += 1) {
       expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
     }
-    expect(bench.seen('auth/approle/login')).toBe(1);
-    expect(bench.seen('auth/token/lookup-self')).toBe(1);
+    expect(bench().seen('auth/approle/login')).toBe(1);
+    expect(bench().seen('auth/token/lookup-self')).toBe(1);
   });
 
   it('leaves a denial standing when it cannot be told whether it is alive: nothing stands in then', async () => {
@@ -340,44 +300,44 @@ describe('the token', () => {
     vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
     vault.misbehaviour.begin({ pathPrefix: 'auth/token/lookup-self', misdeed: { kind: 'reset' } });
     expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
-    expect(bench.seen('auth/approle/login')).toBe(1);
+    expect(bench().seen('auth/approle/login')).toBe(1);
   });
 
   it('is denied for good when a second one is denied too', async () => {
     const { service } = await start();
     await service.readSecret('app/x').catch(() => undefined);
-    await bench.revokeTokens();
-    bench.vault.requests.length = 0;
-    bench.vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
+    await bench().revokeTokens();
+    bench().vault.requests.length = 0;
+    bench().vault.misbehaviour.begin({ pathPrefix: 'secret/', misdeed: { kind: 'status', status: 403 } });
     expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
-    expect(bench.seen('secret/')).toBe(2);
-    expect(bench.seen('auth/approle/login')).toBe(1);
+    expect(bench().seen('secret/')).toBe(2);
+    expect(bench().seen('auth/approle/login')).toBe(1);
   });
 
   it('of 768 hours is renewed once in 700 hours', async () => {
     const clock = new ManualClock();
     const { service } = await start({ clock, tokenTtl: '768h' });
     await service.readSecret('app/x').catch(() => undefined);
-    await bench.pass(clock, 511 * hourMs);
-    expect(bench.seen('auth/token/renew-self')).toBe(0);
-    await bench.pass(clock, 2 * hourMs);
-    await waitUntil('the renewal', () => bench.recorder.counted('vault_renewals_total') === 1, soon);
-    await bench.pass(clock, 180 * hourMs);
+    await bench().pass(clock, 511 * hourMs);
+    expect(bench().seen('auth/token/renew-self')).toBe(0);
+    await bench().pass(clock, 2 * hourMs);
+    await waitUntil('the renewal', () => bench().recorder.counted('vault_renewals_total') === 1, soon);
+    await bench().pass(clock, 180 * hourMs);
     expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
-    expect(bench.seen('auth/token/renew-self')).toBe(1);
-    expect(bench.seen('auth/approle/login')).toBe(1);
+    expect(bench().seen('auth/token/renew-self')).toBe(1);
+    expect(bench().seen('auth/approle/login')).toBe(1);
   });
 
   it.each([400, 403])('is replaced when its renewal is refused: %i', async (status) => {
     const clock = new ManualClock();
     const { service } = await start({ clock });
     await service.readSecret('app/x').catch(() => undefined);
-    bench.vault.misbehaviour.begin({
+    bench().vault.misbehaviour.begin({
       pathPrefix: 'auth/token/renew-self',
       misdeed: { kind: 'status', status },
     });
-    await bench.pass(clock, 41 * 60_000);
-    await waitUntil('the second login', () => bench.recorder.counted('vault_logins_total') === 2, soon);
+    await bench().pass(clock, 41 * 60_000);
+    await waitUntil('the second login', () => bench().recorder.counted('vault_logins_total') === 2, soon);
   });
 
   it('is not asked for over and over with wrong credentials', async () => {
@@ -385,7 +345,7 @@ describe('the token', () => {
     for (let call = 0; call < 20; call += 1) {
       expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'denied' });
     }
-    expect(bench.seen()).toBe(1);
+    expect(bench().seen()).toBe(1);
     expect(recorder.counted('vault_security_events_total', { event: 'login_refused' })).toBe(1);
   });
 
@@ -412,422 +372,12 @@ it('a login that is under way at the end is given back', async () => {
     },
   });
   const read = failureOf(service.readSecret('app/x'));
-  await waitUntil('the login', () => bench.seen('auth/approle/login') === 1, soon);
-  await bench.quiet();
+  await waitUntil('the login', () => bench().seen('auth/approle/login') === 1, soon);
+  await bench().quiet();
   const closed = service.close();
   gate.resolve(undefined);
   await Promise.all([closed, read]);
   expect(vault.state.tokens.all()).toHaveLength(1);
-});
-
-describe('logins', () => {
-  const wrap = async (path: string): Promise<string> => {
-    const reply = await bench.admin.write(vaultPath(path), {}, { ...bench.root, wrapTtlSeconds: 60 });
-    return (reply.body?.['wrap_info'] as { token: string }).token;
-  };
-  let wrappingToken = '';
-  /** The token to unwrap is made after the service, so it is looked at when it is needed. */
-  const wrappedLogin = ({ roleId }: { roleId: string }): LoginStrategy => {
-    let strategy: LoginStrategy | undefined;
-    return {
-      method: 'approle-wrapped',
-      login: (client, signal) => {
-        strategy ??= wrappedSecretIdLogin({ mount: 'approle', roleId, roleName: 'platform', wrappingToken });
-        return strategy.login(client, signal);
-      },
-    };
-  };
-
-  it('with a wrapped secret id open the wrapping once, and can be repeated', async () => {
-    const { service } = await start({ login: wrappedLogin });
-    wrappingToken = await wrap('auth/approle/role/platform/secret-id');
-    bench.vault.requests.length = 0;
-    await failureOf(service.readSecret('app/x'));
-    await bench.revokeTokens();
-    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
-    expect(bench.seen('sys/wrapping/unwrap')).toBe(1);
-    expect(bench.seen('auth/approle/login')).toBe(2);
-  });
-
-  it('with a wrapping that was made elsewhere are refused before it is opened', async () => {
-    const { service } = await start({ login: wrappedLogin });
-    wrappingToken = await wrap('sys/wrapping/wrap');
-    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({
-      failure: 'denied',
-      reason: 'CREATION_PATH',
-    });
-    expect(bench.seen('sys/wrapping/unwrap')).toBe(0);
-  });
-
-  it('with a wrapping that somebody opened already are refused', async () => {
-    const { service, admin, recorder } = await start({ login: wrappedLogin });
-    wrappingToken = await wrap('auth/approle/role/platform/secret-id');
-    await admin.write(vaultPath('sys/wrapping/unwrap'), {}, { operation: 'theft', token: wrappingToken });
-    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'rejected', status: 400 });
-    expect(recorder.counted('vault_security_events_total', { event: 'login_refused' })).toBe(1);
-  });
-
-  it('by Kubernetes read the service account token every time', async () => {
-    let reads = 0;
-    const { service, admin, root } = await start({
-      reviewJwt: (jwt) =>
-        Promise.resolve(jwt === 'good' ? { namespace: 'shop', name: 'platform' } : undefined),
-      login: () =>
-        kubernetesLogin({
-          mount: 'kubernetes',
-          role: 'platform',
-          readJwt: () => {
-            reads += 1;
-            return Promise.resolve('good\n');
-          },
-        }),
-    });
-    await admin.write(vaultPath('sys/auth/kubernetes'), { type: 'kubernetes' }, root);
-    const role = {
-      bound_service_account_names: 'platform',
-      bound_service_account_namespaces: 'shop',
-      token_policies: 'platform',
-    };
-    await admin.write(vaultPath('auth/kubernetes/role/platform'), role, root);
-    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
-    await bench.revokeTokens();
-    expect(await failureOf(service.readSecret('app/x'))).toMatchObject({ failure: 'not_found' });
-    expect(reads).toBe(2);
-  });
-
-  it('with a given token do not revoke it at the end', async () => {
-    const { vault, service } = await start({ rootToken: 'hvs.given', login: () => tokenLogin('hvs.given') });
-    await failureOf(service.readSecret('app/x'));
-    await service.close();
-    expect(vault.state.tokens.find('hvs.given')).toBeDefined();
-  });
-});
-
-describe('database credentials', () => {
-  const supply = async (options: VaultBenchOptions = {}) => {
-    await start(options);
-    const consumer = new Consumer();
-    const rotation = bench.service.supplyDatabaseCredentials({ kind: 'dynamic', name: 'app' }, consumer);
-    return { consumer, rotation, leases: bench.vault.state.leases };
-  };
-
-  it('are minted, proven and published; the old ones drained and then revoked, in this order', async () => {
-    const clock = new ManualClock();
-    const { consumer, rotation, leases } = await supply({ clock });
-    await rotation.start();
-    const [first] = leases.all();
-    const release = Promise.withResolvers<undefined>();
-    consumer.drained = release.promise.then(() => undefined);
-    await bench.pass(clock, 30_000);
-    rotation.reportRefused(consumer.published[0] ?? fail('nothing published'));
-    await bench.pass(clock, 1);
-    await waitUntil('the second generation', () => consumer.published.length === 2, soon);
-    expect(consumer.events).toEqual(['prove 1', 'publish 1', 'prove 2', 'publish 2', 'drain 1']);
-    expect(leases.all().map(({ id }) => id)).toContain(first?.id);
-    expect(consumer.published[1]?.username).not.toBe(consumer.published[0]?.username);
-    release.resolve(undefined);
-    await waitUntil('the old lease to go', () => leases.all().length === 1, soon);
-    expect(consumer.events.at(-1)).toBe('drained 1');
-    expect(leases.all()[0]?.id).not.toBe(first?.id);
-    expect(bench.statements.at(-1)).toBe(`DROP ROLE IF EXISTS "${consumer.published[0]?.username ?? ''}"`);
-  });
-
-  it('that cannot be proven are revoked, and the old ones stay', async () => {
-    const clock = new ManualClock();
-    const { consumer, rotation, leases } = await supply({ clock });
-    await rotation.start();
-    consumer.proveError = new Error('28P01');
-    await bench.pass(clock, 30_000);
-    rotation.rotateSoon();
-    await bench.pass(clock, 1);
-    await waitUntil('the attempt', () => consumer.events.includes('prove 2'), soon);
-    await waitUntil('its lease to go', () => leases.all().length === 1, soon);
-    expect(rotation.current?.generation).toBe(1);
-    consumer.proveError = undefined;
-    await bench.pass(clock, 35_000);
-    await waitUntil('the next generation', () => rotation.current?.generation === 3, soon);
-  });
-
-  it('are renewed at two thirds of their lease', async () => {
-    const clock = new ManualClock();
-    const { rotation } = await supply({ clock, tokenTtl: '768h' });
-    await rotation.start();
-    await bench.pass(clock, 41 * 60_000);
-    await waitUntil('the renewal', () => bench.seen('sys/leases/renew') === 1, soon);
-    await waitUntil(
-      'its end',
-      () => bench.recorder.counted('vault_renewals_total', { outcome: 'done' }) === 1,
-      soon,
-    );
-    expect(rotation.renewalState).toMatchObject({ name: 'held' });
-    const told = bench.recorder.counts.filter(({ name }) => name === 'vault_lease_expires_timestamp_seconds');
-    const startedS = Date.UTC(2030, 0, 1) / 1000;
-    expect(told.map(({ labels }) => Number(labels['value']) - startedS)).toEqual([3600, 2400 + 3600]);
-    expect(rotation.current?.generation).toBe(1);
-  });
-
-  it('are replaced when their lease is unknown', async () => {
-    const clock = new ManualClock();
-    const { rotation, leases } = await supply({ clock, tokenTtl: '768h' });
-    await rotation.start();
-    await leases.revoke(leases.all()[0]?.id ?? '');
-    await bench.pass(clock, 41 * 60_000);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-  });
-
-  it('are replaced when their lease was cut short', async () => {
-    const clock = new ManualClock();
-    const { rotation, leases } = await supply({ clock, tokenTtl: '768h' });
-    await rotation.start();
-    leases.cutShortMs = 5 * 60_000;
-    await bench.pass(clock, 41 * 60_000);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-  });
-
-  it('are minted again after the token was revoked, since their lease went with it', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({ clock });
-    await rotation.start();
-    await bench.pass(clock, 30_000);
-    await bench.revokeTokens();
-    expect(await failureOf(bench.service.readSecret('app/none'))).toMatchObject({ failure: 'not_found' });
-    await bench.pass(clock, 1);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-    expect(consumer.events).not.toContain('withdraw 1');
-    expect(bench.seen('auth/approle/login')).toBe(2);
-  });
-
-  it('are minted once after the token was revoked, also if that comes to light when they are minted', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({ clock });
-    await rotation.start();
-    await bench.pass(clock, 30_000);
-    await bench.revokeTokens();
-    rotation.reportRefused(consumer.published[0] ?? fail('nothing published'));
-    await bench.pass(clock, 1);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-    await bench.pass(clock, 40_000);
-    expect(rotation.current?.generation).toBe(2);
-    expect(bench.seen('auth/approle/login')).toBe(2);
-    expect(bench.vault.state.leases.all()).toHaveLength(1);
-  });
-
-  it('are minted again if the token was replaced while they were proven', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({ clock });
-    await rotation.start();
-    await bench.pass(clock, 30_000);
-    const [isProving, proof] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
-    consumer.prove = async () => {
-      isProving.resolve(undefined);
-      await proof.promise;
-    };
-    rotation.rotateSoon();
-    await bench.pass(clock, 1);
-    await isProving.promise;
-    await bench.revokeTokens();
-    expect(await failureOf(bench.service.readSecret('app/none'))).toMatchObject({ failure: 'not_found' });
-    proof.resolve(undefined);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-    await bench.pass(clock, 30_000);
-    await waitUntil('the third generation', () => rotation.current?.generation === 3, soon);
-    expect(bench.vault.state.leases.all()).toHaveLength(1);
-  });
-
-  it('that are refused are replaced when the last mint is long enough ago, and this is reported once', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({ clock });
-    await rotation.start();
-    const first = consumer.published[0] ?? fail('nothing published');
-    await bench.pass(clock, 3_000);
-    expect(rotation.reportRefused(first)).toBe(27_000);
-    for (let count = 0; count < 170; count += 1) rotation.reportRefused(first);
-    const reports = () =>
-      bench.recorder.lines.filter(({ message }) => message === 'The database refuses our credentials');
-    expect(reports()).toHaveLength(1);
-    expect(bench.recorder.counted('vault_security_events_total', { event: 'credentials_refused' })).toBe(1);
-    await bench.pass(clock, 26_000);
-    expect(bench.seen('database/creds/app')).toBe(1);
-    await bench.pass(clock, 1_001);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-    expect(bench.seen('database/creds/app')).toBe(2);
-    expect(rotation.reportRefused(first)).toBe(0);
-    rotation.reportRefused(consumer.published[1] ?? fail('nothing published'));
-    expect(reports()).toHaveLength(2);
-  });
-
-  it('live on while Vault is sealed, are withdrawn when their lease is over, and come back with Vault', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({ clock, tokenTtl: '768h' });
-    await rotation.start();
-    bench.vault.state.isSealed = true;
-    const pass = (ms: number) => bench.pass(clock, ms);
-    await pass(55 * 60_000);
-    expect(rotation.current?.generation).toBe(1);
-    await pass(7 * 60_000);
-    expect(rotation.current).toBeUndefined();
-    expect(consumer.events.at(-1)).toBe('withdraw 1');
-    expect((await bench.service.health()).leases[0]).toMatchObject({ state: 'expired' });
-    bench.vault.state.isSealed = false;
-    await pass(3 * 60_000);
-    await waitUntil('new credentials', () => rotation.current !== undefined, soon);
-  });
-
-  it('come from the environment only if Vault is away at the start, and only until it is back', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({
-      clock,
-      config: {
-        environmentFallback: { 'database/creds/app': { username: 'PGUSER', password: 'PGPASSWORD' } },
-      },
-      env: { PGUSER: 'spare', PGPASSWORD: 'spare-password' },
-    });
-    bench.vault.state.isSealed = true;
-    await rotation.start();
-    expect(rotation.current).toMatchObject({ username: 'spare', source: 'env', password: 'spare-password' });
-    bench.vault.state.isSealed = false;
-    await bench.pass(clock, 5000);
-    await waitUntil('credentials from Vault', () => rotation.current?.source === 'vault', soon);
-    expect(consumer.events).toEqual(['prove 1', 'publish 1', 'prove 2', 'publish 2', 'drain 1', 'drained 1']);
-  });
-
-  it('do not come from the environment when Vault denies them', async () => {
-    const { rotation } = await supply({
-      config: {
-        environmentFallback: { 'database/creds/app': { username: 'PGUSER', password: 'PGPASSWORD' } },
-      },
-      env: { PGUSER: 'spare', PGPASSWORD: 'spare-password' },
-    });
-    bench.vault.misbehaviour.begin({ pathPrefix: 'database/', misdeed: { kind: 'status', status: 403 } });
-    expect(await failureOf(rotation.start())).toMatchObject({ failure: 'denied' });
-    expect(rotation.current).toBeUndefined();
-  });
-
-  it('that came from the environment are withdrawn when Vault is back and denies them', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({
-      clock,
-      config: {
-        environmentFallback: { 'database/creds/app': { username: 'PGUSER', password: 'PGPASSWORD' } },
-      },
-      env: { PGUSER: 'spare', PGPASSWORD: 'spare-password' },
-    });
-    bench.vault.state.isSealed = true;
-    await rotation.start();
-    bench.vault.state.isSealed = false;
-    const misdeed = { kind: 'status', status: 403 } as const;
-    const end = bench.vault.misbehaviour.begin({ pathPrefix: 'database/', misdeed });
-    await bench.pass(clock, 5000);
-    expect(rotation.current).toBeUndefined();
-    expect(consumer.events).toEqual(['prove 1', 'publish 1', 'withdraw 1']);
-    end();
-    await bench.pass(clock, 70_000);
-    await waitUntil('credentials from Vault', () => rotation.current?.source === 'vault', soon);
-  });
-
-  it.each(['start', 'rotation'])('that are being minted at the end are given back: %s', async (when) => {
-    const clock = new ManualClock();
-    const { rotation, consumer, leases } = await supply({ clock });
-    const proof = Promise.withResolvers<undefined>();
-    const isHeld = Promise.withResolvers<undefined>();
-    if (when === 'rotation') await rotation.start();
-    consumer.prove = async () => {
-      isHeld.resolve(undefined);
-      await proof.promise;
-    };
-    const started = when === 'start' ? failureOf(rotation.start()) : undefined;
-    if (when === 'rotation') {
-      rotation.rotateSoon();
-      await bench.pass(clock, 31_000);
-    }
-    await isHeld.promise;
-    const closed = bench.service.close();
-    proof.resolve(undefined);
-    await closed;
-    await started;
-    expect(leases.all()).toEqual([]);
-    expect(bench.seen('sys/leases/revoke')).toBe(when === 'start' ? 1 : 2);
-    expect(rotation.current).toBeUndefined();
-  });
-
-  it('are not replaced because of reports about an older generation', async () => {
-    const clock = new ManualClock();
-    const { rotation, consumer } = await supply({ clock });
-    await rotation.start();
-    await bench.pass(clock, 30_000);
-    rotation.rotateSoon();
-    await bench.pass(clock, 1);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-    await bench.pass(clock, 31_000);
-    rotation.reportRefused(consumer.published[0] ?? fail('nothing published'));
-    await bench.pass(clock, 1000);
-    expect(bench.seen('database/creds/app')).toBe(2);
-  });
-
-  it('of a hundred rotations lose nothing and leave one lease', async () => {
-    const clock = new ManualClock();
-    const { rotation, leases, consumer } = await supply({ clock, tokenTtl: '768h' });
-    await rotation.start();
-    for (let turn = 2; turn <= 101; turn += 1) {
-      await bench.pass(clock, 30_000);
-      rotation.rotateSoon();
-      await bench.pass(clock, 1);
-      await waitUntil(`generation ${turn}`, () => rotation.current?.generation === turn, soon);
-    }
-    await waitUntil('the old leases to go', () => leases.all().length === 1, soon);
-    expect(consumer.published).toHaveLength(101);
-    expect(consumer.events).not.toContainEqual(expect.stringMatching(/^withdraw/));
-  });
-
-  it('are left to expire when they cannot be drained', async () => {
-    const clock = new ManualClock();
-    const { rotation, leases, consumer } = await supply({ clock });
-    await rotation.start();
-    consumer.drained = Promise.reject(new Error('a long transaction'));
-    consumer.drained.catch(() => undefined);
-    await bench.pass(clock, 30_000);
-    rotation.rotateSoon();
-    await bench.pass(clock, 1);
-    const said = 'Old database credentials could not be drained';
-    await waitUntil('the report', () => bench.recorder.lines.some(({ message }) => message === said), soon);
-    expect(leases.all()).toHaveLength(2);
-    consumer.drained = Promise.resolve();
-  });
-
-  it('of a static role have no lease and are read again when their password changes', async () => {
-    const clock = new ManualClock();
-    await start({ clock, tokenTtl: '768h' });
-    const terms = { db_name: 'pg', username: 'fixed', rotation_period: '1h' };
-    await bench.admin.write(vaultPath('database/static-roles/app'), terms, bench.root);
-    const consumer = new Consumer();
-    const rotation = bench.service.supplyDatabaseCredentials({ kind: 'static', name: 'app' }, consumer);
-    await rotation.start();
-    await bench.pass(clock, 59 * 60_000);
-    expect(bench.seen('database/static-creds')).toBe(1);
-    await bench.pass(clock, 2 * 60_000);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-    expect(consumer.published.map(({ username }) => username)).toEqual(['fixed', 'fixed']);
-    expect(consumer.published[0]?.password).not.toBe(consumer.published[1]?.password);
-    expect(bench.seen('sys/leases')).toBe(0);
-  });
-
-  it('of a static role are not published again while Vault is late to change the password', async () => {
-    const clock = new ManualClock();
-    await start({ clock, tokenTtl: '768h' });
-    const engine = bench.vault.state.findEngine('database/x')?.engine ?? fail('no database engine');
-    Object.assign(engine, { staticLagMs: 8000 });
-    const terms = { db_name: 'pg', username: 'fixed', rotation_period: '1h' };
-    await bench.admin.write(vaultPath('database/static-roles/app'), terms, bench.root);
-    const consumer = new Consumer();
-    const rotation = bench.service.supplyDatabaseCredentials({ kind: 'static', name: 'app' }, consumer);
-    await rotation.start();
-    await bench.pass(clock, hourMs + 5000);
-    expect(bench.seen('database/static-creds')).toBeGreaterThan(2);
-    expect(consumer.events).toEqual(['prove 1', 'publish 1']);
-    await bench.pass(clock, 6000);
-    await waitUntil('the second generation', () => rotation.current?.generation === 2, soon);
-    expect(consumer.published[0]?.password).not.toBe(consumer.published[1]?.password);
-  });
 });
 
 describe('Transit', () => {
@@ -844,9 +394,8 @@ describe('Transit', () => {
   it.each([200, 400] as const)(
     'lets only the bad item of a batch fail, whatever the status: %i',
     async (status) => {
-      const { service, vault, recorder } = await start();
-      const engine = vault.state.findEngine('transit/x')?.engine;
-      Object.assign(engine ?? {}, { partialFailureStatus: status });
+      const { service, recorder } = await start();
+      Object.assign(bench().engine('transit'), { partialFailureStatus: status });
       const good = await service.transit.encrypt(Buffer.from('good'));
       const results = await service.transit.decryptMany([good, 'vault:v1:bad', good]);
       expect(results.map(({ ok }) => ok)).toEqual([true, false, true]);
@@ -855,9 +404,8 @@ describe('Transit', () => {
   );
 
   it('believes no batch of another length', async () => {
-    const { service, vault } = await start();
-    const engine = vault.state.findEngine('transit/x')?.engine ?? fail('no transit');
-    engine.handle = () => ({ data: { batch_results: [{ plaintext: 'eA==' }] } });
+    const { service } = await start();
+    bench().engine('transit').handle = () => ({ data: { batch_results: [{ plaintext: 'eA==' }] } });
     expect(await failureOf(service.transit.decryptMany(['a', 'b']))).toMatchObject({
       failure: 'malformed',
       reason: 'BATCH_LENGTH',
@@ -906,7 +454,3 @@ describe('health', () => {
     expect(await service.health()).toMatchObject({ node: 'unknown', status: 'down' });
   });
 });
-
-function fail(reason: string): never {
-  throw new Error(reason);
-}

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NewEntry } from '../../shared/resilience/journal/journal-entry.js';
+import type { NewEntry, SealedEntry } from '../../shared/resilience/journal/journal-entry.js';
 import type { JournalEngine, StoreOptions } from '../../shared/resilience/journal/journal-protocol.js';
 import type { PayloadSeal, WriteJournalOptions } from '../../shared/resilience/journal/journal-options.js';
 import { JournalStore } from '../../shared/resilience/journal/journal-store.js';
@@ -66,6 +66,24 @@ export class InlineEngine implements JournalEngine {
 
 export function sampleEntry(id: string, stream = 'stream-1', payload = `payload of ${id}`): NewEntry {
   return { id, stream, summary: `summary of ${id}`, payload };
+}
+
+/** The creation of a store that failed too often. */
+export function parkedEntry(id: string): SealedEntry {
+  return {
+    sequence: 1,
+    id,
+    stream: 'store-1',
+    summary: JSON.stringify({ kind: 'store.create', acceptedBy: 'key:anna' }),
+    acceptedAt: new Date(0),
+    attempts: 0,
+    bytes: 1,
+    wasMade: false,
+    state: 'parked',
+    settledAt: new Date(0),
+    reason: 'poison',
+    sealedPayload: 'sealed',
+  };
 }
 
 export function journalOptions(

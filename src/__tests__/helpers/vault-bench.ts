@@ -1,5 +1,7 @@
+import { afterEach } from '@jest/globals';
 import { BreakerRegistry } from '../../shared/resilience/breaker-registry.js';
 import { DevVault, type DevVaultOptions } from '../../dev/vault/dev-vault.js';
+import type { Engine } from '../../dev/vault/engine.js';
 import { appRoleLogin, type LoginStrategy } from '../../shared/services/vault/login-strategies.js';
 import { VaultClient } from '../../shared/services/vault/vault-client.js';
 import { VaultError } from '../../shared/services/vault/vault-error.js';
@@ -138,6 +140,13 @@ export class VaultBench {
     await Promise.all(tokens.map(({ id }) => this.vault.state.tokens.revoke(id)));
   }
 
+  /** @throws {Error} if nothing is mounted there */
+  engine(mount: string): Engine {
+    const found = this.vault.state.findEngine(mount);
+    if (!found) throw new Error(`There is no engine at ${mount}`);
+    return found.engine;
+  }
+
   get root(): { operation: string; token: string } {
     return { operation: 'admin', token: this.vault.rootToken };
   }
@@ -149,6 +158,29 @@ export class VaultBench {
     this.admin.close();
     await this.vault.close();
   }
+}
+
+/** A bench for every test that starts one, closed after it. To be called once, outside of any test. */
+export function useVaultBench(): {
+  readonly start: (options?: VaultBenchOptions) => Promise<VaultBench>;
+  /** That of the test under way. */
+  readonly bench: () => VaultBench;
+} {
+  let current: VaultBench | undefined;
+  afterEach(async () => {
+    await current?.close();
+    current = undefined;
+  });
+  return {
+    start: async (options) => {
+      current = await VaultBench.start(options);
+      return current;
+    },
+    bench: () => {
+      if (!current) throw new Error('The test has to start a bench first');
+      return current;
+    },
+  };
 }
 
 function makeService(

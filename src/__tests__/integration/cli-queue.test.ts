@@ -4,32 +4,26 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../cli/run-cli.js';
 import { waitUntil } from '../../dev/wait-until.js';
-import { parkWrite } from '../helpers/parked-writes.js';
+import { parkWrite, queueWrite } from '../helpers/parked-writes.js';
 import { poisonStore } from '../helpers/poison.js';
-import { type Proxied, ProxiedServices } from '../helpers/proxied-service.js';
+import { type Proxied, useProxiedServices } from '../helpers/proxied-service.js';
 import { newStoreBody } from '../helpers/store-samples.js';
-import { TestService, tokenOf } from '../helpers/test-service.js';
+import { tokenOf } from '../helpers/test-service.js';
 
-let service: TestService;
-let services: ProxiedServices;
 const servers: Server[] = [];
 
-beforeAll(async () => {
-  service = await TestService.start();
-  services = new ProxiedServices(service);
-});
-
-afterEach(async () => {
+afterEach(() => {
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     server.close();
   }
-  await services.closeAll();
 });
-afterAll(() => service.stop());
+
+// only then do the instances behind them end
+const lab = useProxiedServices();
 
 interface Outcome {
   readonly code: number;
@@ -65,7 +59,7 @@ async function listen(app: RequestListener): Promise<string> {
 
 /** An instance without its database, and the environment of its admin: nothing of the service's configuration. */
 async function startAlone(): Promise<{ instance: Proxied; env: Record<string, string> }> {
-  const instance = await services.start();
+  const instance = await lab().services.start();
   const env = {
     STORE_PLATFORM_URL: await listen(instance.context.app),
     STORE_PLATFORM_KEY: tokenOf('admin'),
@@ -74,9 +68,8 @@ async function startAlone(): Promise<{ instance: Proxied; env: Record<string, st
   return { instance, env };
 }
 
-async function queueWrite(instance: Proxied, body: object = newStoreBody()): Promise<string> {
-  const { body: operation } = await instance.send('post', '/api/stores', body).expect(202);
-  return String((operation as { id: unknown }).id);
+async function queueOne(instance: Proxied, body?: object): Promise<string> {
+  return String((await queueWrite(instance, body))['id']);
 }
 
 const contact = { name: 'Canary Person', email: 'canary@example.org', phone: '+4930123456' };
@@ -96,7 +89,7 @@ function unlessBusy(command: () => Promise<Outcome>): Promise<Outcome> {
 describe('queue list', () => {
   it('shows what waits as a table, as many as are asked for', async () => {
     const { instance, env } = await startAlone();
-    const [first, second] = [await queueWrite(instance), await queueWrite(instance)];
+    const [first, second] = [await queueOne(instance), await queueOne(instance)];
     const { code, stdout, stderr } = await cli(['list'], env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const lines = stdout.trimEnd().split('\n');
@@ -113,6 +106,7 @@ describe('queue list', () => {
   });
 
   it('shows what was parked before what is queued, and what was settled only to who asks for it', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const env = {
       STORE_PLATFORM_URL: await listen(instance.context.app),
@@ -120,7 +114,7 @@ describe('queue list', () => {
     };
     const { operation, cure } = await parkWrite(instance, service.database, newStoreBody());
     await instance.loseDatabase();
-    const [parked, queued] = [String(operation['id']), await queueWrite(instance)];
+    const [parked, queued] = [String(operation['id']), await queueOne(instance)];
     const idsOf = async (...options: string[]): Promise<string[]> => {
       const { stdout } = await cli(['list', '--json', ...options], env);
       return (JSON.parse(stdout) as { items: { id: string }[] }).items.map(({ id }) => id);
@@ -139,7 +133,7 @@ describe('queue list', () => {
 
   it('gives programs JSON', async () => {
     const { instance, env } = await startAlone();
-    const id = await queueWrite(instance);
+    const id = await queueOne(instance);
     const { stdout } = await cli(['list', '--json', '--state', 'queued'], env);
     expect(JSON.parse(stdout)).toMatchObject({ items: [{ id, state: 'queued' }], stats: { queued: 1 } });
   });
@@ -149,7 +143,7 @@ describe('queue show', () => {
   it('shows the entry and what it would write, without personal data', async () => {
     const { instance, env } = await startAlone();
     const body = newStoreBody({ contact });
-    const id = await queueWrite(instance, body);
+    const id = await queueOne(instance, body);
     const { code, stdout } = await cli(['show', id], env);
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`^id +${id}\nstate +queued\n`));
@@ -172,12 +166,12 @@ describe('what is parked with the creation of its store', () => {
   it('says so in list and show, and is not requeued before that', async () => {
     const { instance, env } = await startAlone();
     const body = newStoreBody();
-    const cure = await poisonStore(service.database, String(body['code']));
+    const cure = await poisonStore(lab().service.database, String(body['code']));
     const { body: creation } = await instance.send('post', '/api/stores', body).expect(202);
     const path = `/api/stores/${String(creation.storeId)}`;
     const { body: change } = await instance.send('put', path, { ...body, version: 1 }).expect(202);
     // that another is made shows whose fault it is
-    await queueWrite(instance);
+    await queueOne(instance);
     instance.returnDatabase();
     await instance.expectEnd(change.id, { status: 'PARKED' });
     const [first, second] = [String(creation.id), String(change.id)];
@@ -201,7 +195,7 @@ describe('queue drop', () => {
 
   it.each(['n', '', null])('shows the entry and asks: %j leaves it as it is', async (typed) => {
     const { instance, env } = await startAlone();
-    const id = await queueWrite(instance);
+    const id = await queueOne(instance);
     const { code, stdout, stderr } = await cli(['drop', id, ...because], env, typed);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^id +/);
@@ -212,7 +206,7 @@ describe('queue drop', () => {
 
   it('drops it after a yes, on a terminal or as an option', async () => {
     const { instance, env } = await startAlone();
-    const [one, other] = [await queueWrite(instance), await queueWrite(instance)];
+    const [one, other] = [await queueOne(instance), await queueOne(instance)];
     const asked = await unlessBusy(() => cli(['drop', one, ...because], env, 'y'));
     expect(asked).toMatchObject({ code: 0, stdout: expect.stringMatching(`^Dropped ${one}`) });
     const told = await unlessBusy(() => cli(['drop', other, ...because, '--yes', '--json'], env));
@@ -223,7 +217,7 @@ describe('queue drop', () => {
 
   it('needs a reason, and without a terminal a yes', async () => {
     const { instance, env } = await startAlone();
-    const id = await queueWrite(instance);
+    const id = await queueOne(instance);
     expect(await cli(['drop', id, '--yes'], env)).toMatchObject({
       code: 64,
       stderr: expect.stringContaining('--reason'),
@@ -240,14 +234,14 @@ describe('queue requeue', () => {
   it('has a parked entry tried again, and no other', async () => {
     const { instance, env } = await startAlone();
     const body = newStoreBody();
-    const cure = await poisonStore(service.database, String(body['code']));
-    const id = await queueWrite(instance, body);
+    const cure = await poisonStore(lab().service.database, String(body['code']));
+    const id = await queueOne(instance, body);
     expect(await cli(['requeue', id, '--reason', 'x'], env)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('journal_entry_state'),
     });
     // that another is made shows whose fault it is
-    await queueWrite(instance);
+    await queueOne(instance);
     instance.returnDatabase();
     await instance.expectEnd(id, { status: 'PARKED' });
     expect((await cli(['list', '--state', 'parked'], env)).stdout).toContain('Failed 5 times');

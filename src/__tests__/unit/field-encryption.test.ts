@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { vaultPath } from '../../shared/services/vault/vault-path.js';
 import {
   EncryptionUnavailableError,
@@ -7,12 +7,13 @@ import {
   type EnvelopedField,
 } from '../../shared/services/field-encryption.js';
 import { ManualClock } from '../helpers/manual-clock.js';
-import { VaultBench } from '../helpers/vault-bench.js';
+import { useVaultBench, type VaultBench } from '../helpers/vault-bench.js';
 
 const storeId = '0190a1b2-0000-7000-8000-000000000001';
 const contact = 'Ünïcødé 北京 <a@example.org>';
 
 describe('field encryption', () => {
+  const { start } = useVaultBench();
   let bench: VaultBench;
   let clock: ManualClock;
   let fields: FieldEncryption;
@@ -27,11 +28,8 @@ describe('field encryption', () => {
 
   beforeEach(async () => {
     clock = new ManualClock();
-    bench = await VaultBench.start();
+    bench = await start();
     fields = make();
-  });
-  afterEach(async () => {
-    await bench.close();
   });
 
   it('gives back what went in, through JSON and in another process', async () => {

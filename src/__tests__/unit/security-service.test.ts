@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Misdeed } from '../../dev/vault/misbehaviour.js';
 import { ConflictError, NotFoundError, UnauthenticatedError } from '../../shared/errors/app-error.js';
 import { ApiKeyAdministration } from '../../shared/services/api-key-administration.js';
 import { SecurityService, SecurityUnavailableError } from '../../shared/services/security-service.js';
 import { vaultPath } from '../../shared/services/vault/vault-path.js';
 import { ManualClock } from '../helpers/manual-clock.js';
-import { VaultBench } from '../helpers/vault-bench.js';
+import { useVaultBench, type VaultBench } from '../helpers/vault-bench.js';
 
 describe('the security service', () => {
+  const { start } = useVaultBench();
   let bench: VaultBench;
   let clock: ManualClock;
   let keys: ApiKeyAdministration;
@@ -16,12 +17,9 @@ describe('the security service', () => {
 
   beforeEach(async () => {
     clock = new ManualClock();
-    bench = await VaultBench.start();
+    bench = await start();
     keys = new ApiKeyAdministration(bench.service.callers, bench.recorder, clock);
     security = new SecurityService({ records: bench.service.callers, log: bench.recorder, clock });
-  });
-  afterEach(async () => {
-    await bench.close();
   });
 
   it('knows who presents a key, and their role', async () => {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Misdeed } from '../../dev/vault/misbehaviour.js';
 import { ApiKeyAdministration } from '../../shared/services/api-key-administration.js';
 import { FieldEncryption } from '../../shared/services/field-encryption.js';
@@ -7,7 +7,7 @@ import { SecurityService } from '../../shared/services/security-service.js';
 import type { CredentialConsumer } from '../../shared/services/vault/credential-rotation.js';
 import { appRoleLogin } from '../../shared/services/vault/login-strategies.js';
 import { ManualClock } from '../helpers/manual-clock.js';
-import { VaultBench } from '../helpers/vault-bench.js';
+import { useVaultBench } from '../helpers/vault-bench.js';
 
 const email = 'canary@example.org';
 const phone = '+49 30 1234567';
@@ -30,10 +30,7 @@ const misdeeds: readonly (Misdeed | 'sealed' | 'token revoked' | 'wrong secret i
   'wrong secret id',
 ];
 
-let bench: VaultBench;
-afterEach(async () => {
-  await bench.close();
-});
+const { start } = useVaultBench();
 
 describe('no secret and no personal data', () => {
   it.each(
@@ -44,7 +41,7 @@ describe('no secret and no personal data', () => {
     const clock = new ManualClock();
     const secrets = new Set([email, phone, password, Buffer.from(email).toString('base64')]);
     const evidence: unknown[] = [];
-    bench = await VaultBench.start({
+    const bench = await start({
       clock,
       ...(misdeed === 'wrong secret id' && {
         login: ({ roleId }) => appRoleLogin({ mount: 'approle', roleId, secretId: 'CANARY-secret-id' }),

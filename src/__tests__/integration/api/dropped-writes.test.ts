@@ -5,19 +5,10 @@ import { waitUntil } from '../../../dev/wait-until.js';
 import { postWithKey, queryDatabase } from '../../helpers/created-store.js';
 import { parkWrite, queueWrite } from '../../helpers/parked-writes.js';
 import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
+import { dropEntry, dropQueued, listQueue, requeueEntry } from '../../helpers/queue-admin.js';
 import { type Body, newStoreBody } from '../../helpers/store-samples.js';
 
 const lab = useProxiedServices();
-
-const drop = (instance: Proxied, id: unknown): Test =>
-  instance.send('post', `/admin/queue/${String(id)}/drop`, { reason: 'nobody needs it' }, 'admin');
-
-/** While the drain tries whether the database is back, the entry that it tries is in work. */
-async function dropQueued(instance: Proxied, id: unknown): Promise<void> {
-  await waitUntil('a moment without an attempt', async () => (await drop(instance, id)).status === 200, {
-    timeoutMs: 20_000,
-  });
-}
 
 const repeat = (instance: Pick<Proxied, 'send'>, body: object, key: string): Test =>
   instance.send('post', '/api/stores', body).set('Idempotency-Key', key);
@@ -28,10 +19,8 @@ async function expectDropped(request: Test): Promise<void> {
   expect(response.get('Idempotent-Replayed')).toBe('true');
 }
 
-const hasNothingQueued = async (instance: Proxied): Promise<boolean> => {
-  const { body } = await instance.send('get', '/admin/queue?state=queued', undefined, 'admin').expect(200);
-  return (body as { items: unknown[] }).items.length === 0;
-};
+const hasNothingQueued = async (instance: Proxied): Promise<boolean> =>
+  (await listQueue(instance, '?state=queued')).items.length === 0;
 
 const isMade = async (body: Body): Promise<boolean> => {
   const { service } = lab();
@@ -45,7 +34,7 @@ describe('a repeated request whose write an operator dropped', () => {
     const instance = await services.start();
     const [body, key] = [newStoreBody(), randomUUID()];
     const { operation, cure } = await parkWrite(instance, service.database, body, key);
-    await drop(instance, operation['id']).expect(200);
+    await dropEntry(instance, operation['id']).expect(200);
     await cure();
     await expectDropped(repeat(instance, body, key));
     await expectDropped(postWithKey(service, body, key));
@@ -105,10 +94,9 @@ describe('a parked write that was made meanwhile by a request repeated elsewhere
     await cure();
     // another instance knows nothing of what is parked in this one
     const { body: store } = await postWithKey(service, body, key).expect(201);
-    const refused = await drop(instance, operation['id']).expect(409);
+    const refused = await dropEntry(instance, operation['id']).expect(409);
     expect(refused.body).toMatchObject({ code: 'journal_entry_state', metadata: { state: 'parked' } });
-    const requeue = `/admin/queue/${String(operation['id'])}/requeue`;
-    await instance.send('post', requeue, { reason: 'it was made' }, 'admin').expect(200);
+    await requeueEntry(instance, operation['id'], 'it was made').expect(200);
     const result = { storeId: store.id as unknown, version: 1 };
     await instance.expectEnd(operation['id'], { status: 'SUCCEEDED', result });
   });

@@ -4,6 +4,7 @@ import type { Test } from 'supertest';
 import { poisonStore } from '../../helpers/poison.js';
 import { parkWrite, queueWrite } from '../../helpers/parked-writes.js';
 import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
+import { requeueEntry } from '../../helpers/queue-admin.js';
 import { type Body, newStoreBody } from '../../helpers/store-samples.js';
 
 const lab = useProxiedServices();
@@ -20,9 +21,6 @@ async function expectParked(request: Test, { id, storeId }: Body): Promise<void>
 async function expectReused(request: Test): Promise<void> {
   expect((await request.expect(422)).body).toMatchObject({ code: 'idempotency_key_reused' });
 }
-
-const requeue = (instance: Proxied, { id }: Body): Test =>
-  instance.send('post', `/admin/queue/${String(id)}/requeue`, { reason: 'mended' }, 'admin').expect(200);
 
 describe('a repeated creation whose write is parked', () => {
   it('is answered with the parked operation, and makes nothing, until the write is requeued', async () => {
@@ -46,7 +44,7 @@ describe('a repeated creation whose write is parked', () => {
     await expectParked(create(next, body, key), operation);
     await expectReused(create(next, newStoreBody(), key));
 
-    await requeue(next, operation);
+    await requeueEntry(next, operation['id']).expect(200);
     await next.expectEnd(operation['id'], { status: 'SUCCEEDED' });
     const { body: store } = await create(next, body, key).expect(201);
     expect(store).toMatchObject({ id: operation['storeId'] });
@@ -72,7 +70,7 @@ describe('a repeated creation whose write is parked', () => {
     await cure();
     await expectParked(create(instance, body, key), creation);
 
-    await requeue(instance, creation);
+    await requeueEntry(instance, creation['id']).expect(200);
     await instance.expectEnd(creation['id'], { status: 'SUCCEEDED' });
     await instance.expectEnd(rename['id'], { status: 'SUCCEEDED' });
   });

@@ -1,57 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { withClient } from '../../../dev/postgres/admin-client.js';
+import { describe, expect, it } from '@jest/globals';
 import { waitUntil } from '../../../dev/wait-until.js';
+import { queryDatabase } from '../../helpers/created-store.js';
 import { parkWrite, queueWrite } from '../../helpers/parked-writes.js';
-import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
-import { newStoreBody } from '../../helpers/store-samples.js';
-import { TestService } from '../../helpers/test-service.js';
+import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
+import {
+  actionsOn,
+  dropEntry,
+  dropQueued,
+  listQueue,
+  requeueEntry,
+  showEntry,
+} from '../../helpers/queue-admin.js';
+import { type Body, newStoreBody } from '../../helpers/store-samples.js';
 
-let service: TestService;
-let services: ProxiedServices;
-
-beforeAll(async () => {
-  service = await TestService.start();
-  services = new ProxiedServices(service);
-});
-
-afterEach(() => services.closeAll());
-afterAll(() => service.stop());
-
-type Json = Record<string, unknown>;
+const lab = useProxiedServices();
 
 const contact = { name: 'Canary Person', email: 'canary@example.org', phone: '+4930123456' };
 
-async function list(instance: Proxied, query = ''): Promise<{ items: Json[]; next?: string; stats: Json }> {
-  const { body } = await instance.send('get', `/admin/queue${query}`, undefined, 'admin').expect(200);
-  return body as { items: Json[]; next?: string; stats: Json };
-}
-
-const show = (instance: Proxied, id: unknown) =>
-  instance.send('get', `/admin/queue/${String(id)}`, undefined, 'admin');
-const drop = (instance: Proxied, id: unknown, reason = 'nobody needs it') =>
-  instance.send('post', `/admin/queue/${String(id)}/drop`, { reason }, 'admin');
-const requeue = (instance: Proxied, id: unknown, reason = 'it is mended') =>
-  instance.send('post', `/admin/queue/${String(id)}/requeue`, { reason }, 'admin');
-
-async function actionsOn(target: unknown): Promise<Json[]> {
-  const { rows } = await withClient(service.database.ownerUrl, (client) =>
-    client.query<Json>('SELECT * FROM operator_actions WHERE target = $1 ORDER BY id', [target]),
-  );
-  return rows;
-}
-
-const parkPoison = (instance: Proxied) => parkWrite(instance, service.database, newStoreBody({ contact }));
+const parkPoison = (instance: Proxied) =>
+  parkWrite(instance, lab().service.database, newStoreBody({ contact }));
 
 describe('the queue', () => {
   it('shows admins what waits, page by page, and how much it holds', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     await instance.loseDatabase();
     const first = await queueWrite(instance);
     const second = await queueWrite(instance);
-    const page = await list(instance, '?state=queued&limit=1');
+    const page = await listQueue(instance, '?state=queued&limit=1');
     expect(page.items).toEqual([
       {
         id: first['id'],
@@ -65,10 +43,10 @@ describe('the queue', () => {
       },
     ]);
     expect(page.stats).toMatchObject({ queued: 2, parked: 0, unconfirmed: 0, settled: 0 });
-    const rest = await list(instance, `?state=queued&limit=1&cursor=${String(page.next)}`);
+    const rest = await listQueue(instance, `?state=queued&limit=1&cursor=${String(page.next)}`);
     expect(rest.items.map(({ id }) => id)).toEqual([second['id']]);
     expect(rest).not.toHaveProperty('next');
-    expect((await list(instance, '?state=parked')).items).toEqual([]);
+    expect((await listQueue(instance, '?state=parked')).items).toEqual([]);
     const mismatch = `/admin/queue?state=parked&cursor=${String(page.next)}`;
     const { body } = await instance.send('get', mismatch, undefined, 'admin').expect(400);
     expect(body.code).toBe('cursor_mismatch');
@@ -80,7 +58,7 @@ describe('the queue', () => {
   });
 
   it('is measured as it is when that is asked for', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     const queued = async (): Promise<string | undefined> => {
       const { text } = await instance.send('get', '/metrics').expect(200);
       return /^journal_entries\{state="queued"\} (\d+)$/m.exec(text)?.[1];
@@ -94,6 +72,7 @@ describe('the queue', () => {
   });
 
   it('is for admins only', async () => {
+    const { service } = lab();
     const id = randomUUID();
     for (const caller of ['viewer', 'operator'] as const) {
       await service.get('/admin/queue', caller).expect(403);
@@ -105,6 +84,7 @@ describe('the queue', () => {
   });
 
   it('knows no entry that there is not, and no id that is none', async () => {
+    const { service } = lab();
     for (const path of [`/admin/queue/${randomUUID()}`, '/admin/queue/nonsense']) {
       const [status, code] = path.endsWith('nonsense')
         ? [400, 'malformed_id']
@@ -119,11 +99,11 @@ describe('the queue', () => {
   });
 
   it('shows what an entry would write, without personal data, or why it cannot', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     await instance.loseDatabase();
     const body = newStoreBody({ contact });
     const operation = await queueWrite(instance, body);
-    const response = await show(instance, operation['id']).expect(200);
+    const response = await showEntry(instance, operation['id']).expect(200);
     expect(response.body.write).toEqual({
       kind: 'store.create',
       storeId: operation['storeId'],
@@ -135,7 +115,7 @@ describe('the queue', () => {
     const settled = await waitUntil(
       'the end of the entry',
       async () => {
-        const { body: entry } = (await show(instance, operation['id']).expect(200)) as { body: Json };
+        const { body: entry } = (await showEntry(instance, operation['id']).expect(200)) as { body: Body };
         return entry['state'] === 'applied' && entry;
       },
       { timeoutMs: 10_000 },
@@ -146,16 +126,17 @@ describe('the queue', () => {
   });
 
   it('says so where an entry cannot be decrypted for want of a key', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const { operation, cure } = await parkPoison(instance);
     await instance.close();
     await cure();
     // one that has no key at hand yet
     const next = await services.start({ JOURNAL_DIR: instance.journalFolder });
-    await list(next);
+    await listQueue(next);
     service.vault.server.state.isSealed = true;
     try {
-      const { body } = await show(next, operation['id']).expect(200);
+      const { body } = await showEntry(next, operation['id']).expect(200);
       expect(body).toMatchObject({ state: 'parked', unreadable: 'encryption_unavailable' });
       expect(body).not.toHaveProperty('write');
     } finally {
@@ -166,9 +147,10 @@ describe('the queue', () => {
 
 describe('a poison entry', () => {
   it('is parked while the others proceed, makes the service degraded, and is made once it is requeued and mended', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const { operation, cure } = await parkPoison(instance);
-    const { items } = await list(instance, '?state=parked');
+    const { items } = await listQueue(instance, '?state=parked');
     expect(items).toEqual([
       expect.objectContaining({
         id: operation['id'],
@@ -192,23 +174,26 @@ describe('a poison entry', () => {
     expect(health).toMatchObject({ status: 'degraded', queue: { parked: 1, queued: 0, accepting: true } });
 
     await cure();
-    const requeued = await requeue(instance, operation['id'], 'the trigger is gone').expect(200);
+    const requeued = await requeueEntry(instance, operation['id'], 'the trigger is gone').expect(200);
     expect(requeued.body.id).toBe(operation['id']);
     await instance.expectEnd(operation['id'], { status: 'SUCCEEDED' });
     await service.get(`/api/stores/${String(operation['storeId'])}`).expect(200);
-    expect(await actionsOn(operation['id'])).toMatchObject([
+    expect(await actionsOn(service, operation['id'])).toMatchObject([
       { action: 'queue.requeued', actor: 'key:test-admin', reason: 'the trigger is gone' },
     ]);
-    const again = await requeue(instance, operation['id']).expect(409);
+    const again = await requeueEntry(instance, operation['id']).expect(409);
     expect(again.body).toMatchObject({ code: 'journal_entry_state', metadata: { state: 'applied' } });
-    expect(await actionsOn(operation['id'])).toHaveLength(1);
+    expect(await actionsOn(service, operation['id'])).toHaveLength(1);
   });
 
   it('ends FAILED for everybody when it is dropped, with a copy and a record of who did it', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const { operation, cure } = await parkPoison(instance);
     const id = String(operation['id']);
-    const { body: dropped } = await drop(instance, id, 'test data').set('X-Request-Id', 'drop-1').expect(200);
+    const { body: dropped } = await dropEntry(instance, id, 'test data')
+      .set('X-Request-Id', 'drop-1')
+      .expect(200);
     expect(dropped).toMatchObject({
       state: 'refused',
       reason: expect.stringMatching(/^dropped_by_operator: /),
@@ -219,7 +204,7 @@ describe('a poison entry', () => {
     await instance.expectEnd(id, { status: 'FAILED', durability: 'journal', problem });
     const { body: elsewhere } = await service.get(`/api/operations/${id}`).expect(200);
     expect(elsewhere).toMatchObject({ status: 'FAILED', durability: 'database', problem });
-    expect(await actionsOn(id)).toMatchObject([
+    expect(await actionsOn(service, id)).toMatchObject([
       { action: 'queue.dropped', actor: 'key:test-admin', reason: 'test data', request_id: 'drop-1' },
     ]);
 
@@ -234,9 +219,9 @@ describe('a poison entry', () => {
       dropped: { by: 'key:test-admin', reason: 'test data' },
     });
 
-    expect((await drop(instance, id).expect(409)).body.code).toBe('journal_entry_state');
-    expect((await requeue(instance, id).expect(409)).body.code).toBe('journal_entry_state');
-    expect((await show(instance, id).expect(200)).body).toMatchObject({ unreadable: 'not_kept' });
+    expect((await dropEntry(instance, id).expect(409)).body.code).toBe('journal_entry_state');
+    expect((await requeueEntry(instance, id).expect(409)).body.code).toBe('journal_entry_state');
+    expect((await showEntry(instance, id).expect(200)).body).toMatchObject({ unreadable: 'not_kept' });
     const { body: health } = await instance.send('get', '/health', undefined, 'viewer').expect(200);
     expect(health.queue).toMatchObject({ parked: 0 });
   });
@@ -244,19 +229,15 @@ describe('a poison entry', () => {
 
 describe('a queued write', () => {
   it('is never made once it was dropped, and whoever waits for its end hears of it at once', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     await instance.loseDatabase();
     const [unwanted, wanted] = [await queueWrite(instance), await queueWrite(instance)];
     const waiting = instance.expectEnd(unwanted['id'], { status: 'FAILED' });
-    // while the drain tries whether the database is back, its entry is in work
-    await waitUntil(
-      'a moment without an attempt',
-      async () => (await drop(instance, unwanted['id'])).status === 200,
-      { timeoutMs: 20_000 },
-    );
+    await dropQueued(instance, unwanted['id']);
     await waiting;
     // the database could not be told
-    expect(await actionsOn(unwanted['id'])).toEqual([]);
+    expect(await actionsOn(service, unwanted['id'])).toEqual([]);
     instance.returnDatabase();
     await instance.expectEnd(wanted['id'], { status: 'SUCCEEDED' });
     await service.get(`/api/stores/${String(unwanted['storeId'])}`).expect(404);
@@ -264,7 +245,7 @@ describe('a queued write', () => {
     const actions = await waitUntil(
       'the record',
       async () => {
-        const rows = await actionsOn(unwanted['id']);
+        const rows = await actionsOn(service, unwanted['id']);
         return rows.length > 0 && rows;
       },
       { timeoutMs: 10_000 },
@@ -273,122 +254,27 @@ describe('a queued write', () => {
   });
 
   it('stays if no copy of it can be kept', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     const { operation, cure } = await parkPoison(instance);
     await writeFile(join(instance.journalFolder, 'dropped'), 'in the way');
-    const { body } = await drop(instance, operation['id']).expect(503);
+    const { body } = await dropEntry(instance, operation['id']).expect(503);
     expect(body).toMatchObject({ code: 'journal_unavailable', retryable: true });
-    expect((await show(instance, operation['id'])).body.state).toBe('parked');
+    expect((await showEntry(instance, operation['id'])).body.state).toBe('parked');
     await cure();
   });
 
   it('that the database has already is not dropped', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const { operation, cure } = await parkPoison(instance);
-    await withClient(service.database.ownerUrl, (client) =>
-      client.query(
-        `INSERT INTO operations VALUES ($1, 'store.create', $2, 'SUCCEEDED', now(), 'x', 0, now(), 1, NULL)`,
-        [operation['id'], operation['storeId']],
-      ),
+    await queryDatabase(
+      service,
+      `INSERT INTO operations VALUES ($1, 'store.create', $2, 'SUCCEEDED', now(), 'x', 0, now(), 1, NULL)`,
+      [operation['id'], operation['storeId']],
     );
-    const { body } = await drop(instance, operation['id']).expect(409);
+    const { body } = await dropEntry(instance, operation['id']).expect(409);
     expect(body).toMatchObject({ code: 'journal_entry_state', metadata: { state: 'parked' } });
-    expect(await actionsOn(operation['id'])).toEqual([]);
+    expect(await actionsOn(service, operation['id'])).toEqual([]);
     await cure();
-  });
-});
-
-describe('what an operator does while the database is away', () => {
-  it('waits in the journal, and is in the record once when the database is back', async () => {
-    const instance = await services.start();
-    await instance.loseDatabase();
-    const isolate = '/admin/breakers/database-primary/isolate';
-    const restore = '/admin/breakers/database-primary/restore';
-    const because = { reason: 'the disk is replaced' };
-    await instance.send('post', isolate, because, 'admin').set('X-Request-Id', 'away-1').expect(200);
-    const { items } = await list(instance, '?state=queued');
-    expect(items).toEqual([
-      expect.objectContaining({ kind: 'operator.action', acceptedBy: 'key:test-admin' }),
-    ]);
-    const [entry] = items;
-    expect(entry).not.toHaveProperty('storeId');
-    const { body: detail } = await show(instance, entry?.['id']).expect(200);
-    expect(detail.write).toMatchObject({ action: 'breaker.isolated', ...because });
-    await waitUntil(
-      'a moment without an attempt',
-      async () => (await drop(instance, entry?.['id'])).body.code === 'journal_entry_state',
-      { timeoutMs: 20_000 },
-    );
-    await instance.send('post', restore, { reason: 'it is back' }, 'admin').expect(200);
-
-    instance.returnDatabase();
-    const actions = await waitUntil(
-      'the record',
-      async () => {
-        const rows = await actionsOn('database-primary');
-        return rows.length === 2 && rows;
-      },
-      { timeoutMs: 30_000 },
-    );
-    expect(actions).toMatchObject([
-      { id: entry?.['id'], action: 'breaker.isolated', reason: because.reason, request_id: 'away-1' },
-      { action: 'breaker.restored', reason: 'it is back' },
-    ]);
-    const { body } = await instance.send('get', `/api/operations/${String(entry?.['id'])}`).expect(404);
-    expect(body.code).toBe('operation_not_found');
-  });
-
-  it('is not done if nothing can record it', async () => {
-    const instance = await services.start({ JOURNAL_MAX_ENTRIES: '1' });
-    await instance.loseDatabase();
-    await queueWrite(instance);
-    const { body } = await instance
-      .send('post', '/admin/breakers/vault-decrypt/isolate', { reason: 'x' }, 'admin')
-      .expect(503);
-    expect(body.code).toBe('journal_full');
-    const { body: health } = await instance.send('get', '/health', undefined, 'viewer').expect(200);
-    expect(health).toMatchObject({ status: 'degraded', queue: { accepting: false } });
-    expect(health.breakers).toContainEqual(
-      expect.objectContaining({ name: 'vault-decrypt', state: 'closed' }),
-    );
-  });
-});
-
-describe('GET /admin/actions', () => {
-  it('shows what was done, newest first, page by page', async () => {
-    const own = await TestService.start();
-    try {
-      for (const reason of ['one', 'two', 'three']) {
-        await own.post('/admin/breakers/vault-decrypt/restore', { reason }, 'admin').expect(200);
-      }
-      const { body: page } = await own.get('/admin/actions?limit=2', 'admin').expect(200);
-      const reasons = (items: Json[]): unknown[] => items.map(({ reason }) => reason);
-      expect(reasons(page.items as Json[])).toEqual(['three', 'two']);
-      expect(page.items[0]).toEqual({
-        id: expect.any(String),
-        at: expect.stringMatching(/Z$/),
-        actor: 'key:test-admin',
-        action: 'breaker.restored',
-        target: 'vault-decrypt',
-        reason: 'three',
-        requestId: expect.any(String),
-      });
-      const next = `/admin/actions?limit=2&cursor=${String(page.next)}`;
-      const { body: rest } = await own.get(next, 'admin').expect(200);
-      expect(reasons(rest.items as Json[])).toEqual(['one']);
-      expect(rest).not.toHaveProperty('next');
-      await own.get('/admin/actions?cursor=forged', 'admin').expect(400);
-    } finally {
-      await own.stop();
-    }
-  });
-
-  it('cannot be changed, whoever asks', async () => {
-    await service.post('/admin/breakers/vault-decrypt/restore', { reason: 'one' }, 'admin').expect(200);
-    for (const sql of ['DELETE FROM operator_actions', `UPDATE operator_actions SET reason = 'other'`]) {
-      await expect(withClient(service.database.ownerUrl, (client) => client.query(sql))).rejects.toThrow(
-        'not allowed',
-      );
-    }
   });
 });

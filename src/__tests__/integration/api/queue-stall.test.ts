@@ -2,41 +2,21 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { runCli } from '../../../cli/run-cli.js';
-import { withClient } from '../../../dev/postgres/admin-client.js';
 import { waitUntil } from '../../../dev/wait-until.js';
-import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
-import { newStoreBody } from '../../helpers/store-samples.js';
-import { TestService, tokenOf } from '../../helpers/test-service.js';
+import { queryDatabase } from '../../helpers/created-store.js';
+import { queueWrite } from '../../helpers/parked-writes.js';
+import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
+import { listQueue } from '../../helpers/queue-admin.js';
+import type { Body } from '../../helpers/store-samples.js';
+import { tokenOf } from '../../helpers/test-service.js';
 
-let service: TestService;
-let services: ProxiedServices;
+const lab = useProxiedServices();
 
-beforeAll(async () => {
-  service = await TestService.start();
-  services = new ProxiedServices(service);
-});
+const administer = (sql: string) => queryDatabase(lab().service, sql);
 
-afterEach(() => services.closeAll());
-afterAll(() => service.stop());
-
-async function administer(sql: string): Promise<void> {
-  await withClient(service.database.ownerUrl, async (client) => {
-    await client.query(sql);
-  });
-}
-
-async function queueWrites(instance: Proxied, count: number): Promise<string[]> {
-  const ids: string[] = [];
-  for (let done = 0; done < count; done += 1) {
-    const { body } = await instance.send('post', '/api/stores', newStoreBody()).expect(202);
-    ids.push(String((body as { id: unknown }).id));
-  }
-  return ids;
-}
-
-async function listQueue(instance: Proxied): Promise<string> {
+async function listByCommand(instance: Proxied): Promise<string> {
   const server = createServer(instance.context.app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   let text = '';
@@ -56,11 +36,11 @@ async function listQueue(instance: Proxied): Promise<string> {
 }
 
 it('writes wait while the login lacks a right, which everybody can see, and are made once it is granted', async () => {
-  const instance = await services.start();
+  const instance = await lab().services.start();
   await instance.loseDatabase();
-  const ids = await queueWrites(instance, 12);
-  const health = async (): Promise<Record<string, unknown>> =>
-    (await instance.send('get', '/health').expect(200)).body as Record<string, unknown>;
+  const queued: Body[] = [];
+  while (queued.length < 12) queued.push(await queueWrite(instance));
+  const health = async (): Promise<Body> => (await instance.send('get', '/health').expect(200)).body as Body;
   await administer('REVOKE INSERT ON stores FROM store_platform_rw');
   try {
     instance.returnDatabase();
@@ -74,16 +54,17 @@ it('writes wait while the login lacks a right, which everybody can see, and are 
     );
     const stall = { reason: expect.stringMatching(/42501/), since: expect.any(String) };
     expect(stalled).toMatchObject({ status: 'degraded', queue: { queued: 12, parked: 0, stalled: stall } });
-    expect(await listQueue(instance)).toMatch(/12 queued.*; writes fail since \S+, and are kept: .*42501/);
-    const { body: list } = await instance.send('get', '/admin/queue', undefined, 'admin').expect(200);
-    expect(list).toMatchObject({ stats: { stalled: stall } });
+    expect(await listByCommand(instance)).toMatch(
+      /12 queued.*; writes fail since \S+, and are kept: .*42501/,
+    );
+    expect(await listQueue(instance)).toMatchObject({ stats: { stalled: stall } });
     const { text } = await instance.send('get', '/metrics', undefined, 'viewer').expect(200);
     expect(text).toMatch(/^journal_stalled 1$/m);
     expect(instance.logLines.join('')).toMatch(/Queued writes fail again and again, and are kept.*42501/);
   } finally {
     await administer('GRANT INSERT ON stores TO store_platform_rw');
   }
-  for (const id of ids) await instance.expectEnd(id, { status: 'SUCCEEDED' });
+  for (const { id } of queued) await instance.expectEnd(id, { status: 'SUCCEEDED' });
   const { queue } = await health();
   expect(queue).not.toHaveProperty('stalled');
   expect(queue).toMatchObject({ queued: 0, parked: 0 });

@@ -1,25 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { withClient } from '../../../dev/postgres/admin-client.js';
+import { describe, expect, it } from '@jest/globals';
+import { queryDatabase } from '../../helpers/created-store.js';
 import { withReplayPaused } from '../../helpers/database.js';
-import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
+import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
-import { TestService } from '../../helpers/test-service.js';
 
-let service: TestService;
-let services: ProxiedServices;
-
-beforeAll(async () => {
-  service = await TestService.start();
-  services = new ProxiedServices(service);
-});
-
-afterEach(() => services.closeAll());
-afterAll(() => service.stop());
+const lab = useProxiedServices();
 
 const operationOf = (location: string | undefined): string => String(location);
 
 describe('a write while the database is away', () => {
   it('is accepted, can be followed, is made when the database is back, and is then known to every instance', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     await instance.loseDatabase();
     const body = newStoreBody();
@@ -53,7 +44,7 @@ describe('a write while the database is away', () => {
   });
 
   it('is seen by its caller as soon as it is made, even where the replica lacks it', async () => {
-    const instance = await services.start({ DATABASE_MAX_LAG_MS: '600000' });
+    const instance = await lab().services.start({ DATABASE_MAX_LAG_MS: '600000' });
     await instance.loseDatabase();
     const body = newStoreBody();
     const accepted = await instance.send('post', '/api/stores', body).expect(202);
@@ -70,7 +61,7 @@ describe('a write while the database is away', () => {
   });
 
   it('waits behind the older writes of its store, also when it builds on one of them', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     const { body: store } = await instance.send('post', '/api/stores', newStoreBody()).expect(201);
     await instance.loseDatabase();
     const path = `/api/stores/${String(store.id)}`;
@@ -87,6 +78,7 @@ describe('a write while the database is away', () => {
   });
 
   it('that meets a conflict ends FAILED with the problem the caller would have got', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const body = newStoreBody();
     await instance.loseDatabase();
@@ -105,6 +97,7 @@ describe('a write while the database is away', () => {
   });
 
   it('is not made by a caller who may no longer write by then', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     await instance.loseDatabase();
     const { body: operation } = await instance
@@ -122,7 +115,7 @@ describe('a write while the database is away', () => {
   });
 
   it('is refused if the caller asks for that, and nothing is accepted', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     await instance.loseDatabase();
     const body = newStoreBody();
     const refused = await instance.send('post', '/api/stores?onUnavailable=fail', body).expect(503);
@@ -132,7 +125,7 @@ describe('a write while the database is away', () => {
   });
 
   it('is made in time if the caller waits for long enough', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     await instance.loseDatabase();
     const waiting = instance.send('post', '/api/stores', newStoreBody()).set('Prefer', 'wait=25');
     const answer = waiting.then((response) => response);
@@ -144,6 +137,7 @@ describe('a write while the database is away', () => {
   });
 
   it('is not accepted without a key to encrypt it', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     await instance.send('get', '/health').expect(200);
     await instance.loseDatabase();
@@ -157,7 +151,7 @@ describe('a write while the database is away', () => {
   });
 
   it('keeps no personal data in the clear on the disk', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     await instance.loseDatabase();
     const contact = { name: 'Canary Person', email: 'canary@example.org', phone: '+4930123456' };
     await instance.send('post', '/api/stores', newStoreBody({ contact })).expect(202);
@@ -169,7 +163,7 @@ describe('a write while the database is away', () => {
 
 describe('an idempotency key while the database is away', () => {
   it('gives the same operation again; with another body it is 422, before and after the replay', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     await instance.loseDatabase();
     const body = newStoreBody();
     const create = (sent: object) =>
@@ -194,6 +188,7 @@ describe('an idempotency key while the database is away', () => {
   });
 
   it('that was accepted by two instances makes one store', async () => {
+    const { services } = lab();
     const [one, other] = [await services.start(), await services.start()];
     await one.loseDatabase();
     await other.loseDatabase();
@@ -215,21 +210,23 @@ describe('an idempotency key while the database is away', () => {
 
 describe('a write whose commit was never answered', () => {
   it('is answered as if it had been, without a key as well', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     const body = newStoreBody();
     let cuts = 0;
     instance.proxy.cutAtAnswer((bytes) => bytes.includes('COMMIT\0') && (cuts += 1) === 1);
     await instance.send('post', '/api/stores', body).set('Prefer', 'wait=20').expect(201);
     expect(cuts).toBeGreaterThan(1);
-    const { rows } = await withClient(service.database.ownerUrl, (client) =>
-      client.query('SELECT version FROM stores WHERE code = $1', [body['code']]),
-    );
+    const { rows } = await queryDatabase(service, 'SELECT version FROM stores WHERE code = $1', [
+      body['code'],
+    ]);
     expect(rows).toEqual([{ version: 1 }]);
   });
 });
 
 describe('a process that ends while writes wait', () => {
   it('leaves them to the next one on the same journal, which refuses to share it', async () => {
+    const { service, services } = lab();
     const first = await services.start();
     await first.loseDatabase();
     const { body: operation } = await first.send('post', '/api/stores', newStoreBody()).expect(202);
@@ -245,6 +242,7 @@ describe('a process that ends while writes wait', () => {
 
 describe('an operation', () => {
   it('that nobody knows is 404, and what is no id is 400', async () => {
+    const { service } = lab();
     const unknown = await service.get('/api/operations/01900000-0000-7000-8000-000000000000').expect(404);
     expect(unknown.body.code).toBe('operation_not_found');
     expect((await service.get('/api/operations/nonsense').expect(400)).body.code).toBe('malformed_id');
@@ -252,7 +250,7 @@ describe('an operation', () => {
   });
 
   it('is shown to viewers, as it holds nothing personal', async () => {
-    const instance = await services.start();
+    const instance = await lab().services.start();
     await instance.loseDatabase();
     const { body } = await instance.send('post', '/api/stores', newStoreBody()).expect(202);
     const path = `/api/operations/${String(body.id)}`;

@@ -1,37 +1,25 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { withClient } from '../../../dev/postgres/admin-client.js';
 import { waitUntil } from '../../../dev/wait-until.js';
 import { WriteJournal } from '../../../shared/resilience/write-journal.js';
+import { queryDatabase } from '../../helpers/created-store.js';
 import { journalOptions } from '../../helpers/journal-samples.js';
-import { type Proxied, ProxiedServices } from '../../helpers/proxied-service.js';
+import { type Proxied, useProxiedServices } from '../../helpers/proxied-service.js';
 import { type Body, newStoreBody } from '../../helpers/store-samples.js';
-import { TestService } from '../../helpers/test-service.js';
 
-let service: TestService;
-let services: ProxiedServices;
+const lab = useProxiedServices();
 
-beforeAll(async () => {
-  service = await TestService.start();
-  services = new ProxiedServices(service);
-});
-
-afterEach(() => services.closeAll());
-afterAll(() => service.stop());
-
-async function ask(sql: string, values: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
-  return withClient(service.database.ownerUrl, async (client) => {
-    const { rows } = await client.query<Record<string, unknown>>(sql, [...values]);
-    return rows;
-  });
-}
-
-async function countOf(body: Body): Promise<number> {
-  return (await ask('SELECT FROM stores WHERE code = $1', [body['code']])).length;
+async function countOf(body: Body): Promise<number | null> {
+  const { rowCount } = await queryDatabase(lab().service, 'SELECT FROM stores WHERE code = $1', [
+    body['code'],
+  ]);
+  return rowCount;
 }
 
 describe('a queued write whose idempotency key is locked by another session', () => {
   it('waits for it, and is made once: it is neither parked nor refused', async () => {
+    const { service, services } = lab();
     const instance = await services.start({ DATABASE_LOCK_TIMEOUT_MS: '300' });
     await instance.loseDatabase();
     const body = newStoreBody();
@@ -74,7 +62,7 @@ describe('a queued write whose idempotency key is locked by another session', ()
 describe('a write of a caller whose key was revoked since', () => {
   /** What a failover does that loses a store: the journal of the instance has it still. */
   async function loseStore(instance: Proxied, storeId: string): Promise<string[]> {
-    await withClient(service.database.ownerUrl, async (client) => {
+    await withClient(lab().service.database.ownerUrl, async (client) => {
       await client.query(
         'ALTER TABLE store_audit DISABLE TRIGGER USER; ALTER TABLE stores DISABLE TRIGGER USER',
       );
@@ -93,6 +81,7 @@ describe('a write of a caller whose key was revoked since', () => {
   }
 
   it('is made again after a failover took it back: it was permitted when it was made', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     // no standby confirms it
     instance.proxies[1].refuse();
@@ -113,6 +102,7 @@ describe('a write of a caller whose key was revoked since', () => {
   });
 
   it('is refused while it was only accepted: everything is checked when it is made', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     await instance.loseDatabase();
     const body = newStoreBody();
@@ -132,13 +122,15 @@ describe('a write of a caller whose key was revoked since', () => {
 
 describe('a refusal that the database has, and that the journal has not heard of', () => {
   it('stays the outcome: the write is not made, although it could be by now', async () => {
+    const { service, services } = lab();
     const instance = await services.start();
     await instance.loseDatabase();
     const body = newStoreBody();
     const { body: operation } = await instance.send('post', '/api/stores', body).expect(202);
     // as an attempt left it whose process was killed before the journal was told
     const error = { kind: 'conflict', code: 'store_code_taken', message: 'It was taken then' };
-    await ask(
+    await queryDatabase(
+      service,
       `INSERT INTO operations (id, kind, store_id, status, accepted_at, accepted_by, attempts, finished_at, error)
        VALUES ($1, 'store.create', $2, 'FAILED', now(), 'key:test-operator', 0, now(), $3)`,
       [operation.id, operation.storeId, JSON.stringify(error)],

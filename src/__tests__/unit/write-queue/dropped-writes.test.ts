@@ -4,27 +4,13 @@ import type { Database } from '../../../shared/database/queryable.js';
 import { ConflictError } from '../../../shared/errors/app-error.js';
 import { EventHub } from '../../../shared/resilience/event-hub.js';
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
-import type { JournalEntry } from '../../../shared/resilience/journal/journal-entry.js';
 import { DroppedWrites } from '../../../store-service/services/write-queue/dropped-writes.js';
+import { parkedEntry } from '../../helpers/journal-samples.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 import { recordingLogger } from '../../helpers/test-app.js';
 
-const entry = (id: string): JournalEntry => ({
-  sequence: 1,
-  id,
-  stream: 'store-1',
-  summary: JSON.stringify({ kind: 'store.create', acceptedBy: 'key:anna' }),
-  acceptedAt: new Date(0),
-  attempts: 0,
-  bytes: 1,
-  wasMade: false,
-  state: 'parked',
-  settledAt: new Date(0),
-  reason: 'poison',
-});
-
 const write = (id: string) => ({
-  entry: entry(id),
+  entry: parkedEntry(id),
   key: { principal: 'key:anna', key: id, fingerprint: Buffer.alloc(32, 1) },
 });
 

@@ -1,24 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { DependencyUnavailableError } from '../../../shared/errors/app-error.js';
-import type { SealedEntry } from '../../../shared/resilience/journal/journal-entry.js';
 import { Signer } from '../../../shared/services/signer.js';
 import { QueueControl } from '../../../store-service/services/write-queue/queue-control.js';
+import { parkedEntry } from '../../helpers/journal-samples.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 
-const parked: SealedEntry = {
-  sequence: 1,
-  id: 'e1',
-  stream: 'store-1',
-  summary: JSON.stringify({ kind: 'store.create', acceptedBy: 'key:anna' }),
-  acceptedAt: new Date(0),
-  attempts: 0,
-  bytes: 1,
-  wasMade: false,
-  state: 'parked',
-  settledAt: new Date(0),
-  reason: 'poison',
-  sealedPayload: 'sealed',
-};
 const request = { actor: 'key:admin', reason: 'a test', requestId: 'r1' };
 const late = new DependencyUnavailableError('journal_unavailable', 'The disk is slow', { retryAfterMs: 1 });
 
@@ -31,7 +17,7 @@ function bench() {
   };
   const control = new QueueControl({
     journal: {
-      get: () => Promise.resolve(parked),
+      get: () => Promise.resolve(parkedEntry('e1')),
       list: () => Promise.reject(new Error('not asked')),
       stats: () => Promise.reject(new Error('not asked')),
       drop: refuse,
