@@ -191,7 +191,8 @@ function makeService(
   options: VaultBenchOptions,
 ): VaultService {
   return new VaultService(
-    { address: vault.address, transitKey: 'stores', timeoutMs: 300, ...options.config },
+    // fifty calls at once must not take that long on a busy machine; where Vault does not answer, it is waited for
+    { address: vault.address, transitKey: 'stores', timeoutMs: 1_000, ...options.config },
     {
       login: options.login?.(credentials) ?? appRoleLogin({ mount: 'approle', ...credentials }),
       log: recorder,
