@@ -25,10 +25,11 @@ export interface RecordedRequest {
 }
 
 /**
- * Claims a key for the running transaction, or returns what an earlier request recorded under it. A request that is
- * still running under the same key is waited for; a key that was committed without an outcome belongs to nothing that
+ * Claims a key for the running transaction, unless an earlier request has recorded its outcome under it. A request that
+ * is still running under the same key is waited for; a key that was committed without an outcome belongs to nothing that
  * was made (its BEGIN failed alone, and the claim was a transaction of its own), and is free.
  * @param expiredBefore records older than this count no more
+ * @returns whether the key is claimed; else it is locked, so that its record stays
  * @throws {LockTimeoutError} if that request takes too long
  */
 export async function claimIdempotencyKey(
@@ -36,7 +37,7 @@ export async function claimIdempotencyKey(
   { principal, key, fingerprint }: IdempotencyKey,
   now: Date,
   expiredBefore: Date,
-): Promise<RecordedRequest | undefined> {
+): Promise<boolean> {
   const { rowCount } = await tx.query(
     `INSERT INTO idempotency_keys (principal, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
      ON CONFLICT (principal, key) DO UPDATE
@@ -44,12 +45,21 @@ export async function claimIdempotencyKey(
        WHERE idempotency_keys.created_at < $5 OR idempotency_keys.outcome IS NULL`,
     [principal, key, fingerprint, now, expiredBefore],
   );
-  if (rowCount > 0) return undefined;
+  return rowCount > 0;
+}
+
+/** What an earlier request recorded under a key that the running transaction could not claim. */
+export async function getRecorded(
+  tx: Queryable,
+  { principal, key }: IdempotencyKey,
+): Promise<RecordedRequest> {
   const { rows } = await tx.query<RecordedRequest>(
     'SELECT fingerprint, outcome FROM idempotency_keys WHERE principal = $1 AND key = $2',
     [principal, key],
   );
-  return rows[0];
+  const [recorded] = rows;
+  if (!recorded) throw new Error('An idempotency key that was locked is gone');
+  return recorded;
 }
 
 /** Records what the request came to; the key must be claimed by the same transaction. */

@@ -12,8 +12,8 @@ import type { Clock } from '../../shared/clock.js';
 import {
   claimIdempotencyKey,
   deleteExpiredKeys,
+  getRecorded,
   type IdempotencyKey,
-  type RecordedRequest,
   recordOutcome,
 } from '../repositories/idempotency-repository.js';
 
@@ -56,9 +56,11 @@ export interface RunContext {
 }
 
 /**
- * Begins a change, together with the claim of its key and before it is known whether the change is to be made: runs
- * what it has to read and to lock, nothing that changes anything.
- * @returns what makes the change; refusals that depend on what was read are thrown there
+ * A change, in two steps. The first is sent together with the claim of the key, before it is known whether the change is
+ * to be made at all: it runs what has to be read and locked, and changes nothing. If it fails, so does the request, a
+ * repeated one, too: so it must wait for nothing where the key is an earlier request's.
+ * @returns the second step, which makes the change; refusals that depend on what was read are thrown there, for there
+ *   they are recorded
  */
 export type Change<T> = (tx: Transaction) => Promise<() => T | Promise<T>>;
 
@@ -126,8 +128,10 @@ export class IdempotentRunner {
     await enter?.();
     // in one round trip; Postgres answers the change only once the key is ours, or known to be another's
     const [claim, change] = await Promise.allSettled([this.#claim(tx, key), begin(tx)]);
-    const recorded = valueOf(claim);
+    // in that order, and before anything else is asked: what fails after the first failure does not say why
+    const isClaimed = valueOf(claim);
     const make = valueOf(change);
+    const recorded = isClaimed ? undefined : await getRecorded(tx, key);
     if (recorded && !recorded.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReusedError();
     const outcome = recorded
       ? (recorded.outcome as Outcome<T>)
@@ -140,7 +144,7 @@ export class IdempotentRunner {
     return { outcome, isReplay };
   }
 
-  async #claim(tx: Transaction, key: IdempotencyKey): Promise<RecordedRequest | undefined> {
+  async #claim(tx: Transaction, key: IdempotencyKey): Promise<boolean> {
     try {
       return await claimIdempotencyKey(tx, key, this.#clock.now(), this.#expiredBefore());
     } catch (error) {
