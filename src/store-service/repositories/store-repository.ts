@@ -3,6 +3,7 @@ import type { Queryable, Transaction } from '../../shared/database/queryable.js'
 import { ConflictError } from '../../shared/errors/app-error.js';
 import type { EncryptedField } from '../../shared/services/field-cipher.js';
 import type { Store } from '../models/store.js';
+import type { IdempotencyKey } from './idempotency-repository.js';
 
 /** A store as it is kept: its contact encrypted. */
 export type SealedStore = Store<EncryptedField>;
@@ -28,7 +29,7 @@ export const publicColumns = `
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 
-const allColumns = `${publicColumns}, contact`;
+const selection = `SELECT ${publicColumns}, contact FROM stores`;
 
 /** A row with these columns: absent properties are null, times are dates. */
 export type StoreRow = Nullable<
@@ -104,16 +105,25 @@ export function updateStore(tx: Transaction, store: SealedStore): void {
   tx.queryAtEnd(change, [store.id, ...valuesOf(changingColumns, store)]);
 }
 
-export function findStore(db: Queryable, id: string): Promise<SealedStore | undefined> {
-  return selectStore(db, id, '');
+export async function findStore(db: Queryable, id: string): Promise<SealedStore | undefined> {
+  const { rows } = await db.query<StoreRow>(`${selection} WHERE id = $1`, [id]);
+  return rows[0] && toStore(rows[0]);
 }
 
-/** The store, locked until the transaction ends. */
-export function lockStore(tx: Queryable, id: string): Promise<SealedStore | undefined> {
-  return selectStore(tx, id, 'FOR UPDATE');
-}
-
-async function selectStore(db: Queryable, id: string, lock: string): Promise<SealedStore | undefined> {
-  const { rows } = await db.query<StoreRow>(`SELECT ${allColumns} FROM stores WHERE id = $1 ${lock}`, [id]);
+/**
+ * The store, locked until the transaction ends, for a change under a key. A key that an earlier request has recorded
+ * finds and locks nothing: its answer is known, and must not wait for whoever works on the store.
+ */
+export async function lockStore(
+  tx: Queryable,
+  id: string,
+  { principal, key }: IdempotencyKey,
+): Promise<SealedStore | undefined> {
+  const { rows } = await tx.query<StoreRow>(
+    `${selection} WHERE id = $1 AND EXISTS (
+       SELECT FROM idempotency_keys WHERE principal = $2 AND key = $3 AND outcome IS NULL
+     ) FOR UPDATE`,
+    [id, principal, key],
+  );
   return rows[0] && toStore(rows[0]);
 }

@@ -142,7 +142,7 @@ export class StoreCommands {
     const { contact, id: saidId, code, version, status: wanted, ...fields } = await this.#normalise(input);
     const said = { ...(saidId !== undefined && { id: saidId }), ...(code !== undefined && { code }) };
     const sealed = contact && (await this.#sealForReplacement(storeId, contact, context));
-    return this.#changeOf(storeId, (tx, { current, chainEnd }) => {
+    return this.#changeOf(storeId, context, (tx, { current, chainEnd }) => {
       assertIdentity(current, said);
       assertVersion(current.version, expected);
       const status = wanted ?? current.status;
@@ -165,7 +165,7 @@ export class StoreCommands {
     { storeId, expected }: StoreWrite & { kind: 'store.decommission' },
     context: CommandContext,
   ): Change<SealedStore> {
-    return this.#changeOf(storeId, (tx, { current, chainEnd }) => {
+    return this.#changeOf(storeId, context, (tx, { current, chainEnd }) => {
       if (current.status === 'DECOMMISSIONED') return current;
       assertVersion(current.version, expected);
       const next = this.#advance(current, 'DECOMMISSIONED', context, current);
@@ -213,10 +213,17 @@ export class StoreCommands {
    * A change of a store that is there, locked for it.
    * @param make has its statements run at the end of the transaction
    */
-  #changeOf(id: string, make: (tx: Transaction, store: LockedStore) => SealedStore): Change<SealedStore> {
+  #changeOf(
+    id: string,
+    { idempotencyKey }: CommandContext,
+    make: (tx: Transaction, store: LockedStore) => SealedStore,
+  ): Change<SealedStore> {
     return async (tx) => {
       // asked for at once, answered one after the other
-      const [current, chainEnd] = await Promise.all([lockStore(tx, id), findChainEnd(tx, id)]);
+      const [current, chainEnd] = await Promise.all([
+        lockStore(tx, id, idempotencyKey),
+        findChainEnd(tx, id),
+      ]);
       return () => {
         if (!current) throw new StoreNotFoundError(id);
         return make(tx, { current, chainEnd });

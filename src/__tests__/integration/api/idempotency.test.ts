@@ -47,6 +47,25 @@ describe('a replay', () => {
     expect(replay.get('Idempotent-Replayed')).toBe('true');
   });
 
+  it('waits for nobody who works on its store: it changes nothing', async () => {
+    const { path, store } = await create();
+    const replace = (name: string) =>
+      service.put(path, { ...store, name }).set('Idempotency-Key', `busy-put-${path}`);
+    const close = () =>
+      service.delete(path).set({ 'If-Match': '"v2"', 'Idempotency-Key': `busy-delete-${path}` });
+    const replaced = await replace('x').expect(200);
+    const closed = await close().expect(200);
+    await withClient(service.database.appUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query('SELECT FROM stores WHERE id = $1 FOR UPDATE', [store['id']]);
+      expect((await replace('x').expect(200)).text).toBe(replaced.text);
+      expect((await close().expect(200)).text).toBe(closed.text);
+      const reused = await replace('y').expect(422);
+      expect(reused.body.code).toBe('idempotency_key_reused');
+      await client.query('ROLLBACK');
+    });
+  });
+
   it('is recognised with the members of the body in another order and other white space', async () => {
     const [body, key] = [newStoreBody(), randomUUID()];
     await post(body, key).expect(201);
@@ -130,6 +149,28 @@ describe('the same key', () => {
     const anew = await post({ ...body, code }, key).expect(201);
     expect(anew.get('Idempotent-Replayed')).toBeUndefined();
     expect((await post({ ...body, code }, key).expect(201)).get('Idempotent-Replayed')).toBe('true');
+  });
+
+  it('of a request that is still running is 409 for a change, too, and leaves a connection that works', async () => {
+    const { path, store } = await create();
+    const key = randomUUID();
+    const send = () => service.put(path, { ...store, name: 'x' }).set('Idempotency-Key', key);
+    await withClient(service.database.appUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query(
+        `INSERT INTO idempotency_keys VALUES ('key:test-operator', $1, decode(repeat('00', 32), 'hex'), NULL, now())`,
+        [key],
+      );
+      // on each connection, what is sent behind the claim fails, too
+      const refusals = await Promise.all([send(), send(), send()]);
+      expect(refusals.map(({ status }) => status)).toEqual([409, 409, 409]);
+      for (const { body } of refusals) expect(body).toMatchObject({ code: 'idempotency_key_in_use' });
+      await client.query('ROLLBACK');
+    });
+    const responses = await Promise.all([send(), send(), send()]);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(new Set(responses.map(({ text }) => text)).size).toBe(1);
+    expect(service.logLines.filter((line) => line.includes('connection_lost'))).toEqual([]);
   });
 
   it('of a request that is still running is 409 with Retry-After, and works once that has ended', async () => {
