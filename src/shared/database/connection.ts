@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { TimerClock } from '../timer-clock.js';
+import type { CancelTask, TimerClock } from '../timer-clock.js';
 import { breaksConnection, classifyDatabaseError, type DatabaseErrorClass } from './error-class.js';
 import { translateConnectError, translateDatabaseError } from './database-error.js';
 import type { CredentialGeneration } from './credential-source.js';
@@ -21,6 +21,7 @@ export interface ConnectionSettings {
   /** In Postgres; below `queryTimeoutMs`, so that normally the server gives up first and says so. */
   readonly statementTimeoutMs: number;
   readonly lockTimeoutMs: number;
+  /** For each answer, from the one before it; 0 is without limit. */
   readonly queryTimeoutMs: number;
   readonly tls?: TlsSettings | undefined;
 }
@@ -52,14 +53,20 @@ export class Connection implements Queryable {
   #failure: ConnectionFailure | undefined;
   #hasEnded = false;
   #isGathering = false;
+  readonly #queryTimeoutMs: number;
+  /** How many answers are waited for. */
+  #unanswered = 0;
+  #cancelTimeout: CancelTask | undefined;
 
   private constructor(
     client: pg.Client,
     { id, mayExpire }: CredentialGeneration,
+    queryTimeoutMs: number,
     clock: TimerClock,
     onFailure: (failure: ConnectionFailure) => void,
   ) {
     this.#client = client;
+    this.#queryTimeoutMs = queryTimeoutMs;
     this.#login = { id, mayExpire };
     this.#clock = clock;
     this.#onFailure = onFailure;
@@ -96,13 +103,12 @@ export class Connection implements Queryable {
       connectionTimeoutMillis: settings.connectTimeoutMs,
       statement_timeout: settings.statementTimeoutMs,
       lock_timeout: settings.lockTimeoutMs,
-      query_timeout: settings.queryTimeoutMs,
       idle_in_transaction_session_timeout: settings.queryTimeoutMs,
       keepAlive: true,
       application_name: 'store-provisioning-platform',
       ssl: settings.tls ? tlsOptions(settings.tls) : false,
     });
-    const connection = new Connection(client, login, clock, onFailure);
+    const connection = new Connection(client, login, settings.queryTimeoutMs, clock, onFailure);
     try {
       await connection.interruptible(() => client.connect(), signal);
       return connection;
@@ -129,11 +135,13 @@ export class Connection implements Queryable {
   ): Promise<CommandResult<Row>> {
     this.#gatherWrites();
     try {
-      const { rows, rowCount, command } = await this.#client.query<Row>({
-        text,
-        values: [...values],
-        ...(values.length > 0 && { name: statementName(text) }),
-      });
+      const { rows, rowCount, command } = await this.#inTime(
+        this.#client.query<Row>({
+          text,
+          values: [...values],
+          ...(values.length > 0 && { name: statementName(text) }),
+        }),
+      );
       return { rows, rowCount: rowCount ?? 0, command };
     } catch (error) {
       this.#noteError(error);
@@ -155,7 +163,7 @@ export class Connection implements Queryable {
     this.#client.on('notice', onNotice);
     try {
       // pg types the answer to one statement; several get a list
-      const answer: unknown = await this.#client.query<Record<string, unknown>>(text);
+      const answer: unknown = await this.#inTime(this.#client.query<Record<string, unknown>>(text));
       const results = (Array.isArray(answer) ? answer : [answer]) as pg.QueryResult<
         Record<string, unknown>
       >[];
@@ -190,6 +198,32 @@ export class Connection implements Queryable {
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /**
+   * The answer to what was just sent. Its time does not begin before that of what was sent earlier is over: a statement
+   * that waits for a lock keeps those behind it waiting, and they are not to blame the node for that.
+   */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    this.#unanswered += 1;
+    if (this.#unanswered === 1) this.#startTimeout();
+    try {
+      return await answer;
+    } catch (error) {
+      // pg knows no more than that it was cut
+      throw this.#failure?.errorClass === 'response_timeout' ? this.#failure.error : error;
+    } finally {
+      this.#unanswered -= 1;
+      this.#cancelTimeout?.();
+      if (this.#unanswered > 0) this.#startTimeout();
+    }
+  }
+
+  #startTimeout(): void {
+    if (this.#queryTimeoutMs === 0) return;
+    this.#cancelTimeout = this.#clock.after(this.#queryTimeoutMs, () => {
+      this.#fail({ errorClass: 'response_timeout', error: new Error('Query read timeout') });
+    });
   }
 
   /** What is sent in one turn goes out together: for the kernel, and for the server, it is one message instead of many. */

@@ -48,7 +48,7 @@ const classesByCode: readonly (readonly [RegExp, DatabaseErrorClass])[] = [
   [/^(CERT_.+|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_.+)$/, 'connection'],
 ];
 
-/** pg gives these errors no code (measured with pg 8.23). */
+/** pg gives these errors no code (measured with pg 8.23); the last one is ours by now, with its words. */
 const classesByMessage: Readonly<Record<string, DatabaseErrorClass>> = {
   'timeout exceeded when trying to connect': 'overload',
   'timeout expired': 'connection',

@@ -216,4 +216,12 @@ describe('a transaction', () => {
     );
     await brief.manager.close(500);
   });
+
+  it('may take the time of a statement for each, also where they are sent at once', async () => {
+    const slow = await startManager([database.appUrl], { statementTimeoutMs: 1_900, queryTimeoutMs: 2_000 });
+    const sleep = (tx: Transaction): Promise<unknown> => tx.query('SELECT pg_sleep(1.2)');
+    await slow.manager.transaction((tx) => Promise.all([sleep(tx), sleep(tx)]));
+    expect(slow.events.filter(({ type }) => type === 'connection_lost')).toEqual([]);
+    await slow.manager.close(500);
+  });
 });
