@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { open, readFile, stat, truncate } from 'node:fs/promises';
 import { codeOf, ignoring, messageOf } from '../../shared/errors/error-code.js';
 import { endsWithin, hasEnded } from '../ends-within.js';
+import { codeFromOutput } from '../free-port.js';
 import { waitUntil } from '../wait-until.js';
 import { withClient } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';
@@ -19,6 +20,8 @@ const WRONG_PASSWORD = ['28P01', '28000'];
 /** A server that did not get as far as accepting connections. */
 export class PostgresStartError extends Error {
   override readonly name = 'PostgresStartError';
+  /** EADDRINUSE if somebody else had its port. */
+  readonly code = codeFromOutput(this.message);
 }
 
 export interface Launch {

@@ -159,7 +159,7 @@ describe('a start beside another server', () => {
   ])('does not take for its own the one at its port, which %s its password', async (_name, login) => {
     const { primary, credentials } = await startCopy();
     const launching = launchAt(primary, { ...credentials.superuser, ...login });
-    await expect(launching).rejects.toThrow('Address already in use');
+    await expect(launching).rejects.toMatchObject({ name: 'PostgresStartError', code: 'EADDRINUSE' });
   });
 
   it('does not take that for its own either when a setting gave it another port', async () => {
