@@ -57,7 +57,8 @@ describe('a run of fault scenarios that is interrupted', () => {
         child.kill('SIGINT');
         // as whoever started it passes on the terminal's; another signal, since two of a kind may arrive as one
         child.kill('SIGTERM');
-        expect(await ended).toEqual([null, 'SIGINT']);
+        // which one a process of several threads sees first is not for the sender to say
+        expect(await ended).toEqual([null, expect.stringMatching(/^SIG(INT|TERM)$/)]);
         await waitUntil('services to end', async () => (await processesWith(folder)).length === 0, {
           timeoutMs: 5_000,
         });
