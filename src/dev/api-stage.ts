@@ -8,7 +8,7 @@ import { createLogger } from '../shared/logging/logger.js';
 import { startServer, type RunningServer } from '../store-service/server.js';
 import { DATA_FILES } from './data-dir.js';
 import { ignoring } from '../shared/errors/error-code.js';
-import { findFreePort, isPortFree } from './free-port.js';
+import { findFreePort, startOnFreePort } from './free-port.js';
 import { UsageError } from './options.js';
 
 export interface ApiOptions {
@@ -30,22 +30,26 @@ export interface RunningApi extends RunningServer {
 /** Starts the API in this process, on another port if the wished one is taken; its log goes to a file. */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { host, port: wanted, dataDir } = options;
-  const portWasTaken = wanted !== 0 && !(await isPortFree(wanted, host));
-  const port = portWasTaken ? await findFreePort(host) : wanted;
   const config = loadConfig({
     ...withoutOtherParts(options.inherited),
     ...options.environment,
     HOST: host,
-    PORT: String(port),
+    PORT: String(wanted),
   });
   const logFile = await rotateLog(dataDir);
   const stream = createWriteStream(logFile, { mode: 0o600 });
   try {
-    const server = await startServer(config, { logger: createLogger({ level: config.logLevel, stream }) });
+    const logger = createLogger({ level: config.logLevel, stream });
+    let used = wanted;
+    const start = (port: number): Promise<RunningServer> => {
+      used = port;
+      return startServer({ ...config, http: { ...config.http, port } }, { logger });
+    };
+    const server = await startOnFreePort(wanted, start, host);
     return {
       url: server.url,
       logFile,
-      portWasTaken,
+      portWasTaken: used !== wanted,
       close: async () => {
         await server.close();
         await finished(stream.end());

@@ -1,7 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
-import { ignoring } from '../shared/errors/error-code.js';
+import { codeOf, ignoring } from '../shared/errors/error-code.js';
 
 const startAttempts = 3;
+const portTaken = 'EADDRINUSE';
 
 function listenOnce(port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -23,22 +24,29 @@ export function findFreePort(host = '127.0.0.1'): Promise<number> {
 
 /**
  * Runs `start` with the port that is wished for, or with a free one. Somebody may be faster to take it: that is the only
- * failure after which it runs again, with another.
+ * failure after which it runs again, with another. An error says so by its code, since whoever it was may be gone by now.
  * @throws what `start` throws
  */
 export async function startOnFreePort<T>(
   wanted: number | undefined,
   start: (port: number) => Promise<T>,
+  host = '127.0.0.1',
 ): Promise<T> {
-  let port = wanted !== undefined && (await isPortFree(wanted)) ? wanted : await findFreePort();
+  let port = wanted !== undefined && (await isPortFree(wanted, host)) ? wanted : await findFreePort(host);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await start(port);
     } catch (error) {
-      if (attempt === startAttempts || (await isPortFree(port))) throw error;
-      port = await findFreePort();
+      const isTaken = codeOf(error) === portTaken || !(await isPortFree(port, host));
+      if (attempt === startAttempts || !isTaken) throw error;
+      port = await findFreePort(host);
     }
   }
+}
+
+/** The code for an error of a program that failed: what it wrote tells whether somebody else had its port. */
+export function codeFromOutput(output: string): string | undefined {
+  return /address already in use/i.test(output) ? portTaken : undefined;
 }
 
 /** Whether the port can be bound now. Errors other than "in use" and "not permitted" are thrown. */
@@ -47,7 +55,7 @@ export async function isPortFree(port: number, host = '127.0.0.1'): Promise<bool
     await listenOnce(port, host);
     return true;
   } catch (error) {
-    ignoring('EADDRINUSE', 'EACCES')(error);
+    ignoring(portTaken, 'EACCES')(error);
     return false;
   }
 }

@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { open, readFile, stat, truncate } from 'node:fs/promises';
 import { codeOf, ignoring, messageOf } from '../../shared/errors/error-code.js';
 import { endsWithin, hasEnded } from '../ends-within.js';
+import { codeFromOutput } from '../free-port.js';
 import { waitUntil } from '../wait-until.js';
 import { withClient } from './admin-client.js';
 import type { DataFolder } from './data-folder.js';
 import { spawnSettings } from './run-program.js';
-import { stopLeftovers } from './server-processes.js';
+import { saysReady, stopLeftovers } from './server-processes.js';
 
 /** Crash recovery replays WAL before the server accepts connections, on a slow disk for a while. */
 const READY_TIMEOUT_MS = 60_000;
@@ -19,12 +20,14 @@ const WRONG_PASSWORD = ['28P01', '28000'];
 /** A server that did not get as far as accepting connections. */
 export class PostgresStartError extends Error {
   override readonly name = 'PostgresStartError';
+  /** EADDRINUSE if somebody else had its port. */
+  readonly code = codeFromOutput(this.message);
 }
 
 export interface Launch {
   data: DataFolder;
   logFile: string;
-  /** Connects as the superuser; proves that the server that answers is this one. */
+  /** Connects as the superuser. */
   adminUrl: string;
 }
 
@@ -37,9 +40,8 @@ export async function launchServer({ data, logFile, adminUrl }: Launch): Promise
   const logStart = await prepareLog(logFile);
   const child = await spawnServer(data, logFile);
   try {
-    await waitUntil(`Postgres in ${data.path} to accept connections`, () => isReady(child, adminUrl), {
-      timeoutMs: READY_TIMEOUT_MS,
-    });
+    const ready = (): Promise<boolean> => isReady(child, data.path, adminUrl);
+    await waitUntil(`Postgres in ${data.path} to accept connections`, ready, { timeoutMs: READY_TIMEOUT_MS });
     if (hasEnded(child)) throw new Error('the server ended');
     return child;
   } catch (error) {
@@ -86,18 +88,33 @@ async function spawnServer({ path, runtime }: DataFolder, logFile: string): Prom
   }
 }
 
-async function isReady(child: ChildProcess, adminUrl: string): Promise<boolean> {
+/**
+ * Nothing is asked at the port before the server says that it is ready: as long as it has not bound the port, whoever
+ * answers there is somebody else's, and may even take the passwords, which come along when a data folder is copied.
+ */
+async function isReady(child: ChildProcess, dataFolder: string, adminUrl: string): Promise<boolean> {
   if (hasEnded(child)) throw new Error('the server ended');
+  if (!(await saysReady(dataFolder, child.pid))) return false;
+  const pid = await askForPid(adminUrl);
+  if (pid === undefined) return false;
+  if (pid !== child.pid) throw new Error('another server answers at the port of this one');
+  return true;
+}
+
+/** @returns the process id of the server that answers, `undefined` if none does */
+async function askForPid(adminUrl: string): Promise<number | undefined> {
   try {
     return await withClient(adminUrl, async (client) => {
-      await client.query('SELECT 1');
-      return true;
+      const { rows } = await client.query<{ pid: string }>(
+        "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1) AS pid",
+      );
+      return Number(rows[0]?.pid);
     });
   } catch (error) {
     const code = codeOf(error);
     if (code !== undefined && WRONG_PASSWORD.includes(code)) {
       throw new Error('the passwords on file do not fit this database', { cause: error });
     }
-    return false;
+    return undefined;
   }
 }

@@ -11,6 +11,9 @@ const ORDERLY_TIMEOUT_MS = 3_000;
 const KILL_TIMEOUT_MS = 2_000;
 const PS_TIMEOUT_MS = 5_000;
 
+/** In postmaster.pid; its first line is the process id. */
+const STATUS_LINE = 7;
+
 type FolderFilter = (dataFolder: string) => boolean;
 
 async function findInProc(isWanted: FolderFilter): Promise<number[]> {
@@ -81,6 +84,12 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 
 async function readPidFile(dataFolder: string): Promise<string[] | undefined> {
   return (await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(ignoring('ENOENT')))?.split('\n');
+}
+
+/** Whether it is the process `pid` that works in `dataFolder`, and it says that it accepts connections. */
+export async function saysReady(dataFolder: string, pid: number | undefined): Promise<boolean> {
+  const lines = (await readPidFile(dataFolder)) ?? [];
+  return Number(lines[0]) === pid && lines[STATUS_LINE]?.trim() === 'ready';
 }
 
 /**

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasEnded } from '../ends-within.js';
-import { startOnFreePort } from '../free-port.js';
+import { codeFromOutput, startOnFreePort } from '../free-port.js';
 import { DeadlineError, waitUntil } from '../wait-until.js';
 import { removeProcessRecord, signalGroup, writeProcessRecord } from './recorded-process.js';
 
@@ -21,6 +21,8 @@ export interface VaultProcessOptions {
 /** A server that did not get as far as being ready. */
 export class VaultStartError extends Error {
   override readonly name = 'VaultStartError';
+  /** EADDRINUSE if somebody else had its port. */
+  readonly code = codeFromOutput(this.message);
 }
 
 const READY_TIMEOUT_MS = 20_000;

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { EnvironmentVariables } from '../../shared/config/config.js';
 import { VaultError } from '../../shared/services/vault/vault-error.js';
-import { isPortFree } from '../free-port.js';
+import { startOnFreePort } from '../free-port.js';
 import { UsageError } from '../options.js';
 import { DevVault } from './dev-vault.js';
 import { findProgram } from './find-program.js';
@@ -117,9 +117,7 @@ function asServer(server: VaultProcess, access: VaultAccess): Omit<VaultServer, 
 }
 
 async function startInProcess(options: VaultServerOptions): Promise<VaultServer> {
-  const { port: wanted } = options;
-  const port = wanted !== undefined && (await isPortFree(wanted)) ? wanted : 0;
-  const server = await DevVault.start({ port });
+  const server = await startOnFreePort(options.port, (port) => DevVault.start({ port }));
   const access = { address: server.address, rootToken: server.rootToken };
   return {
     access,

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { DevEnvironment } from '../../../dev/dev-environment.js';
 import { startDevStack, StoppedError, type DevStack, type DevStackOptions } from '../../../dev/dev-stack.js';
+import { findFreePort } from '../../../dev/free-port.js';
 import { AlreadyRunningError } from '../../../dev/instance-lock.js';
 import { UsageError } from '../../../dev/options.js';
 import { PlainView } from '../../../dev/plain-view.js';
@@ -13,6 +14,7 @@ import { withClient } from '../../../dev/postgres/admin-client.js';
 import { findServerProcessesBelow, signalProcess } from '../../../dev/postgres/server-processes.js';
 import type { StackView } from '../../../dev/stack-view.js';
 import { waitUntil } from '../../../dev/wait-until.js';
+import { ignoring } from '../../../shared/errors/error-code.js';
 import { usePreparedDataDir } from '../../helpers/prepared-data-dir.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { removeTemporaryFolders, useTemporaryFolder } from '../../helpers/temporary-folder.js';
@@ -35,8 +37,12 @@ async function createStore({ url, keys }: DevStack): Promise<void> {
   expect(response.status).toBe(201);
 }
 
-async function countStores({ url, keys }: DevStack): Promise<number> {
-  const response = await fetch(`${url}/api/stores`, { headers: { Authorization: `Bearer ${keys.viewer}` } });
+/** Whoever did not write them may be answered by the replica, which shows them a little later. */
+async function countStores(
+  { url, keys }: DevStack,
+  reader: keyof DevStack['keys'] = 'viewer',
+): Promise<number> {
+  const response = await fetch(`${url}/api/stores`, { headers: { Authorization: `Bearer ${keys[reader]}` } });
   expect(response.status).toBe(200);
   return ((await response.json()) as { items: unknown[] }).items.length;
 }
@@ -50,13 +56,14 @@ describe('a development stack', () => {
   it('serves the API, on a primary whose changes reach the replica', async () => {
     const stack = await start({ dataDir: await useTemporaryFolder() });
     await createStore(stack);
-    expect(await countStores(stack)).toBe(1);
+    expect(await countStores(stack, 'operator')).toBe(1);
     const count = (): Promise<boolean> =>
       withClient(stack.database.replica, async (client) => {
         const { rows } = await client.query('SELECT pg_is_in_recovery() AS replica FROM stores');
         return rows.length === 1 && (rows[0] as { replica: boolean }).replica;
       });
     await waitUntil('the store to reach the replica', count, { timeoutMs: 10_000 });
+    expect(await countStores(stack, 'viewer')).toBe(1);
     expect(await readFile(stack.logFile, 'utf8')).toContain('Listening');
   });
 
@@ -117,6 +124,27 @@ describe('a development stack', () => {
       stacks.push(stack);
       expect(stack.url).not.toContain(`:${port}`);
       expect(output.read()).toContain(`API: ${stack.url} (port ${port} is taken)`);
+    } finally {
+      occupant.close();
+    }
+  });
+
+  it('takes another port when somebody takes the wished one while the API starts', async () => {
+    const dataDir = await usePreparedDataDir();
+    const port = await findFreePort();
+    const log = join(dataDir, 'logs', 'api.log');
+    await rm(log);
+    const starting = start({ dataDir, port });
+    // the port was found to be free before, and is bound last
+    const hasBegun = async (): Promise<boolean | undefined> =>
+      (await readFile(log, 'utf8').catch(ignoring('ENOENT')))?.includes('Logged in to Vault');
+    await waitUntil('the API to begin', hasBegun, { timeoutMs: 20_000, intervalMs: 5 });
+    const occupant = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(occupant, 'listening');
+      const stack = await starting;
+      expect(stack.url).not.toContain(`:${port}`);
+      expect(await countStores(stack)).toBe(0);
     } finally {
       occupant.close();
     }

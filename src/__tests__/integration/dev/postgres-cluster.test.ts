@@ -4,10 +4,15 @@ import { access, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { withClient } from '../../../dev/postgres/admin-client.js';
+import { findFreePort } from '../../../dev/free-port.js';
+import { withClient, type Login } from '../../../dev/postgres/admin-client.js';
+import { DataFolder } from '../../../dev/postgres/data-folder.js';
 import { PostgresCluster, type PostgresClusterOptions } from '../../../dev/postgres/postgres-cluster.js';
 import { preparePostgresRuntime, type PostgresRuntime } from '../../../dev/postgres/postgres-runtime.js';
+import type { PostgresServer } from '../../../dev/postgres/postgres-server.js';
+import { launchServer } from '../../../dev/postgres/server-launch.js';
 import { findServerProcesses } from '../../../dev/postgres/server-processes.js';
+import { renderSettings } from '../../../dev/postgres/server-settings.js';
 import { waitUntil } from '../../../dev/wait-until.js';
 import { copyFolder } from '../../helpers/prepared-data-dir.js';
 import {
@@ -130,6 +135,37 @@ describe('a new cluster', () => {
     } finally {
       occupant.close();
     }
+  });
+});
+
+describe('a start beside another server', () => {
+  /** Launches a server that is told the port of `other` and has the same passwords; it leaves no process behind. */
+  async function launchAt(other: PostgresServer, superuser: Login, ownSettings = ''): Promise<void> {
+    const folder = await useTemporaryFolder();
+    await copyFolder(original, folder);
+    const data = new DataFolder(join(folder, 'node-1'), runtime);
+    const settings = { port: other.port, name: 'node-1', upstream: undefined, durable: false };
+    await data.writeFile('postgresql.conf', renderSettings(settings));
+    await data.writeFile('postgresql.auto.conf', ownSettings);
+    const adminUrl = other.connectionString(superuser, 'postgres');
+    await launchServer({ data, logFile: join(folder, 'log'), adminUrl }).finally(async () => {
+      expect(await findServerProcesses(data.path)).toEqual([]);
+    });
+  }
+
+  it.each([
+    ['takes', {}],
+    ['does not take', { password: 'guess' }],
+  ])('does not take for its own the one at its port, which %s its password', async (_name, login) => {
+    const { primary, credentials } = await startCopy();
+    const launching = launchAt(primary, { ...credentials.superuser, ...login });
+    await expect(launching).rejects.toMatchObject({ name: 'PostgresStartError', code: 'EADDRINUSE' });
+  });
+
+  it('does not take that for its own either when a setting gave it another port', async () => {
+    const { primary, credentials } = await startCopy();
+    const launching = launchAt(primary, credentials.superuser, `port = ${await findFreePort()}\n`);
+    await expect(launching).rejects.toThrow('another server answers at the port of this one');
   });
 });
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { nameAncestors } from '../../../dev/ancestry.js';
 import { codeOf, ignoring, messageOf, stderrOf } from '../../../shared/errors/error-code.js';
@@ -113,6 +114,22 @@ describe('ports', () => {
     });
     await expect(failing).rejects.toThrow('broken');
     expect(ports).toHaveLength(3);
+  });
+
+  it('is looked for again when whoever forestalled the start is gone already', async () => {
+    const ports: number[] = [];
+    const start = async (port: number): Promise<string> => {
+      ports.push(port);
+      if (ports.length > 1) return 'started';
+      const faster = createServer().listen(port, '127.0.0.1');
+      await once(faster, 'listening');
+      const late = createServer().listen(port, '127.0.0.1');
+      const [error] = (await once(late, 'error')) as [Error];
+      await promisify(faster.close.bind(faster))();
+      throw error;
+    };
+    await expect(startOnFreePort(undefined, start)).resolves.toBe('started');
+    expect(new Set(ports).size).toBe(2);
   });
 });
 

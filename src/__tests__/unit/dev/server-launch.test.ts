@@ -24,9 +24,15 @@ function wrongPassword(): Buffer {
 describe('a server whose start fails', () => {
   it('is gone, even if it has not come as far as its data folder, so that the next one has the folder to itself', async () => {
     const folder = await useTemporaryFolder();
-    const pidFile = join(folder, 'pid');
+    const pidFile = join(folder, 'postmaster.pid');
     const postgres = join(folder, 'slow-postgres');
-    await writeFile(postgres, `#!/bin/sh\necho $$ > '${pidFile}'\nexec sleep 600\n`);
+    // it says that it is ready, in the folder that stands behind -D
+    const script = [
+      '#!/bin/sh',
+      String.raw`printf '%s\n\n\n\n\n\n\nready\n' $$ > "$2/postmaster.pid"`,
+      'exec sleep 600',
+    ];
+    await writeFile(postgres, script.join('\n'));
     await chmod(postgres, 0o755);
     const data = new DataFolder(folder, { initdb: '', postgres, version: '', user: undefined });
     const port = await findFreePort();
@@ -36,7 +42,8 @@ describe('a server whose start fails', () => {
     const outcome = launch.catch((error: unknown) => error);
     const pid = await waitUntil(
       'the server to begin',
-      async () => Number(await readFile(pidFile, 'utf8').catch(ignoring('ENOENT'))) || undefined,
+      async () =>
+        parseInt((await readFile(pidFile, 'utf8').catch(ignoring('ENOENT'))) ?? '', 10) || undefined,
       { timeoutMs: 20_000 },
     );
     // somebody else's server has got the port meanwhile
