@@ -13,7 +13,9 @@ export type ApplyResult =
       /** Whether it was made before, and now only recognised: that says nothing of how other entries would fare. */
       readonly wasKnown?: boolean;
     }
-  | { readonly kind: 'refused'; readonly error: ErrorSnapshot };
+  | { readonly kind: 'refused'; readonly error: ErrorSnapshot }
+  /** Not tried: entries that belong before it may have come back to the queue, so it is fetched anew. */
+  | { readonly kind: 'outdated' };
 
 /**
  * Applies an entry, checking everything again, exactly once for each entry id however often it is called: whoever dies

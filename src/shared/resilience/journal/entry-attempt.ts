@@ -64,6 +64,7 @@ export class EntryAttempt {
       return this.#note(entry, () => this.#countFailure(entry, begun, error));
     }
     if (isAbandoned()) return { kind: 'abandoned' };
+    if (result.kind === 'outdated') return result;
     return this.#note(entry, async () => {
       if (result.kind === 'applied') await journal.markApplied(entry.id, result.outcome, result.position);
       else await journal.markRefused(entry.id, result.error);

@@ -67,13 +67,18 @@ export class CommitKeeper {
     if (position.timeline < this.#timeline) this.#want();
   }
 
+  /** Whether nothing that a failover may have undone is on its way back to the queue. */
+  get isSettled(): boolean {
+    return this.#done === this.#wanted;
+  }
+
   /**
    * Resolves when everything that the last failover may have undone is in the queue again.
    * @throws {QueuedWritesAheadError} if the disk does not allow that, or is slow: nothing may overtake what is missing
    */
   async settled(): Promise<void> {
     if (this.#redriving) await settlesWithin(this.#redriving, settleMs, this.#options.clock);
-    if (this.#done !== this.#wanted) throw new QueuedWritesAheadError();
+    if (!this.isSettled) throw new QueuedWritesAheadError();
   }
 
   stop(): void {
@@ -95,7 +100,7 @@ export class CommitKeeper {
 
   async #queueUndone(): Promise<void> {
     const { journal, onRedriven, onFailure } = this.#options;
-    while (this.#done !== this.#wanted) {
+    while (!this.isSettled) {
       const [wanted, timeline] = [this.#wanted, this.#timeline];
       try {
         const count = await journal.redrive(
@@ -121,10 +126,10 @@ export class CommitKeeper {
 
   async #look(): Promise<void> {
     this.learn();
-    if (this.#done !== this.#wanted) this.#redrive();
+    if (!this.isSettled) this.#redrive();
     await this.#redriving;
     const upTo = this.#safePosition();
-    if (this.#done !== this.#wanted || !upTo || !this.#mayHoldMore || upTo.lsn <= this.#confirmedLsn) return;
+    if (!this.isSettled || !upTo || !this.#mayHoldMore || upTo.lsn <= this.#confirmedLsn) return;
     const { journal, onConfirmed, onFailure } = this.#options;
     try {
       this.#mayHoldMore = false;

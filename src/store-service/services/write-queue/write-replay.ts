@@ -41,7 +41,7 @@ export interface WriteReplayDependencies {
   readonly authority: Authority;
   /** Ties what a caller reads to what was made of that caller's writes. @param callerId principal id */
   readonly consistencyOf: (callerId: string) => Consistency;
-  readonly keeper: Pick<CommitKeeper, 'epoch' | 'settled'>;
+  readonly keeper: Pick<CommitKeeper, 'epoch' | 'isSettled' | 'settled'>;
   readonly replication: () => ReplicationStatus;
   readonly clock: Clock;
 }
@@ -75,8 +75,12 @@ export class WriteReplay {
 
   async #replay(entry: SealedEntry, queued: QueuedWrite, signal: AbortSignal): Promise<ApplyResult> {
     const { authority, keeper } = this.#parts;
+    if (!keeper.isSettled) {
+      await keeper.settled();
+      // it was fetched while older writes were on their way back, and they may be before it by now
+      return { kind: 'outdated' };
+    }
     const { epoch } = keeper;
-    await keeper.settled();
     try {
       // what was made once was permitted once: it is only made again because a failover took it back
       if (queued.madeAt === undefined && !entry.wasMade)
