@@ -20,17 +20,19 @@ export async function runTransaction<T>(
   work: (tx: Transaction) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<TransactionOutcome<T>> {
-  const transaction = new ConnectionTransaction(connection);
   const rolledBack = (error: unknown): TransactionOutcome<T> => ({
     kind: 'rolled_back',
     error,
     isSerializationFailure: transaction.hasSerializationFailure || isSerializationFailure(error),
   });
+  const begun = Promise.withResolvers<unknown>();
+  const transaction = new ConnectionTransaction(connection, begun.promise);
   let value: T;
   try {
     value = await connection.interruptible(async () => {
       // the first statement need not wait for the answer to this one
-      const [, result] = await Promise.all([connection.query('BEGIN'), work(transaction)]);
+      begun.resolve(connection.query('BEGIN'));
+      const [result] = await Promise.all([work(transaction), begun.promise]);
       return result;
     }, signal);
   } catch (error) {
@@ -70,9 +72,12 @@ class ConnectionTransaction implements Transaction {
   /** Names, outer ones first, of those under way that are not set yet: no statement of theirs was run so far. */
   #unsetSavepoints: string[] = [];
   readonly #connection: Connection;
+  readonly #begun: Promise<unknown>;
 
-  constructor(connection: Connection) {
+  /** @param begun the answer to BEGIN: if that fails alone, statements sent along with it have run outside of any transaction */
+  constructor(connection: Connection, begun: Promise<unknown>) {
     this.#connection = connection;
+    this.#begun = begun;
   }
 
   async query<Row extends object>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>> {
@@ -80,8 +85,8 @@ class ConnectionTransaction implements Transaction {
     const savepoints = this.#unsetSavepoints.map((name) => this.#connection.query(`SAVEPOINT ${name}`));
     this.#unsetSavepoints = [];
     try {
-      const [result] = await Promise.all([this.#connection.query<Row>(text, values), ...savepoints]);
-      return result;
+      const answers = [this.#connection.query<Row>(text, values), this.#begun, ...savepoints] as const;
+      return (await Promise.all(answers))[0];
     } catch (error) {
       // whatever the work makes of it, it is the reason if the transaction fails
       this.hasSerializationFailure ||= isSerializationFailure(error);
