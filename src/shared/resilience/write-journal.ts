@@ -90,10 +90,11 @@ export class WriteJournal {
   /**
    * Keeps a write that was committed already until it is confirmed; a failover that undoes it has it applied again
    * (`redrive`). At most half of the room is given to such writes.
+   * @param check asked when it is sealed: a redrive that is begun after that finds it. What it throws ends this
    * @throws {DependencyUnavailableError} `journal_unavailable`, `journal_full`, or what the seal throws without a key
    */
-  retain(entry: NewEntry, committed: CommittedWrite): Promise<void> {
-    return this.#intake.retain(entry, committed);
+  retain(entry: NewEntry, committed: CommittedWrite, check?: () => void): Promise<void> {
+    return this.#intake.retain(entry, committed, check);
   }
 
   /** Whether writes of the stream are queued or about to be: a new one then has to queue behind them. */

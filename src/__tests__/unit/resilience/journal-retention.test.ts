@@ -69,6 +69,52 @@ describe('a write that was made already', () => {
   });
 });
 
+describe('writes of one store that were made and undone', () => {
+  const made = (version: number, lsn = 1) => ({ outcome: { version }, position: { timeline: 1, lsn } });
+  const inTurn = async (journal: WriteJournal): Promise<string[]> =>
+    (await journal.next(10)).map(({ id }) => id);
+
+  it('are made again in the order in which they were made, also where one was kept late', async () => {
+    const journal = await open();
+    // nobody heard of its commit for a while, and the other one was made on top of it
+    await journal.retain(sampleEntry('second', 'store-1'), made(3));
+    await journal.retain(sampleEntry('other', 'store-2'), made(1));
+    await journal.retain(sampleEntry('first', 'store-1'), made(2));
+    await journal.append(sampleEntry('new', 'store-1'));
+    await journal.redrive(() => true);
+    await expect(inTurn(journal)).resolves.toEqual(['first', 'other', 'second', 'new']);
+  });
+
+  it('are so with more pages than one', async () => {
+    const journal = await open();
+    await journal.retain(sampleEntry('second', 'store-1'), made(3));
+    for (let index = 0; index < 500; index += 1)
+      await journal.retain(sampleEntry(`other ${index}`, 'store-2'), made(index));
+    await journal.retain(sampleEntry('first', 'store-1'), made(2));
+    await expect(journal.redrive(() => true)).resolves.toBe(502);
+    const entries = await journal.next(1_000);
+    const ours = entries.filter(({ stream }) => stream === 'store-1').map(({ id }) => id);
+    expect(ours).toEqual(['first', 'second']);
+    expect(entries.filter(({ stream }) => stream === 'store-2').map(({ id }) => id)).toEqual(
+      Array.from({ length: 500 }, (_, index) => `other ${index}`),
+    );
+  });
+
+  it('come after none that was parked then, and made later or not at all', async () => {
+    const journal = await open();
+    await journal.append(sampleEntry('made later', 'store-1'));
+    await journal.append(sampleEntry('not made', 'store-1'));
+    await journal.park('made later', 'failed');
+    await journal.park('not made', 'failed');
+    await journal.retain(sampleEntry('made', 'store-1'), made(2));
+    await journal.requeue('made later');
+    await journal.markApplied('made later', { version: 3 }, { timeline: 1, lsn: 2 });
+    await journal.redrive(() => true);
+    await journal.requeue('not made');
+    await expect(inTurn(journal)).resolves.toEqual(['made', 'made later', 'not made']);
+  });
+});
+
 describe('a claim', () => {
   const claimed = (id: string, fingerprint = 'same') => ({
     ...sampleEntry(id),

@@ -17,7 +17,13 @@ import {
 import { KeptClaims } from '../../../store-service/services/write-queue/kept-claims.js';
 import { WriteQueue } from '../../../store-service/services/write-queue/write-queue.js';
 import { turnsUntil } from '../../helpers/drain-bench.js';
-import { firstOf, InlineEngine, journalOptions, JournalWorkshop } from '../../helpers/journal-samples.js';
+import {
+  firstOf,
+  InlineEngine,
+  journalOptions,
+  JournalWorkshop,
+  testSeal,
+} from '../../helpers/journal-samples.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 
 const workshop = new JournalWorkshop();
@@ -39,12 +45,12 @@ const request: WriteRequest = {
 };
 
 /** Durable writes on a journal of their own, with commands that need no database. */
-async function benchWith(carryOut: StoreCommands['carryOut'], limits = {}) {
+async function benchWith(carryOut: StoreCommands['carryOut'], limits = {}, seal = testSeal()) {
   const clock = new ManualClock();
   const asked: Operation[] = [];
   let gate: Promise<unknown> = Promise.resolve();
   const journal = await WriteJournal.open(
-    journalOptions(await workshop.folder(), { clock, limits }),
+    journalOptions(await workshop.folder(), { clock, limits, seal }),
     (options) => {
       const inline = new InlineEngine(options);
       return Promise.resolve({
@@ -58,7 +64,8 @@ async function benchWith(carryOut: StoreCommands['carryOut'], limits = {}) {
       });
     },
   );
-  const replication = (): ReplicationStatus => ({ kind: 'asynchronous', timeline: 1, replayed: undefined });
+  let status: ReplicationStatus = { kind: 'asynchronous', timeline: 1, replayed: undefined };
+  const replication = (): ReplicationStatus => status;
   const none = (): void => undefined;
   const keeper = new CommitKeeper({
     journal,
@@ -71,6 +78,8 @@ async function benchWith(carryOut: StoreCommands['carryOut'], limits = {}) {
   });
   const drainer = new JournalDrainer({ journal, clock, apply: () => Promise.reject(new Error('paused')) });
   await drainer.pause();
+  keeper.learn();
+  await keeper.settled();
   const unprotected: unknown[] = [];
   const writes = new DurableWrites({
     commands: { carryOut },
@@ -102,6 +111,12 @@ async function benchWith(carryOut: StoreCommands['carryOut'], limits = {}) {
     writes,
     asked,
     unprotected,
+    /** Another primary is found. Resolves when what that may have undone is queued again. */
+    failOver: (kind: 'asynchronous' | 'synchronous' = 'asynchronous'): Promise<void> => {
+      status = { kind, timeline: 2, replayed: undefined };
+      keeper.learn();
+      return keeper.settled();
+    },
     /** The disk answers nothing until it is told to go on. */
     stopDisk: (): (() => void) => {
       const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -175,6 +190,61 @@ describe('a write that was made while a failover could undo it', () => {
     isReplay = true;
     await writes.write(write, request);
     await expect(journal.stats()).resolves.toMatchObject({ unconfirmed: 2 });
+  });
+});
+
+describe('a write that a primary has made that had been replaced when it was to be answered', () => {
+  it.each(['asynchronous', 'synchronous'] as const)(
+    'is accepted: others may have been made in its place, and it be refused (the new one is %s)',
+    async (kind) => {
+      const { writes, journal, failOver } = await benchWith(async (...call) => {
+        const result = await made(...call);
+        await failOver(kind);
+        return result;
+      });
+      await expect(writes.write(write, request)).resolves.toMatchObject({
+        kind: 'accepted',
+        operation: { status: 'QUEUED' },
+      });
+      expect(journal.hasQueued('store-1')).toBe(true);
+      await expect(journal.stats()).resolves.toMatchObject({ queued: 1, unconfirmed: 0 });
+    },
+  );
+
+  it('is accepted also where that happened while its payload was sealed', async () => {
+    const sealing = Promise.withResolvers<undefined>();
+    const goOn = Promise.withResolvers<undefined>();
+    const inner = testSeal();
+    const bench = await benchWith(
+      made,
+      {},
+      {
+        seal: async (...args) => {
+          sealing.resolve(undefined);
+          await goOn.promise;
+          return inner.seal(...args);
+        },
+        open: (...args) => inner.open(...args),
+      },
+    );
+    const writing = bench.writes.write(write, request);
+    await sealing.promise;
+    await bench.failOver();
+    goOn.resolve(undefined);
+    await expect(writing).resolves.toMatchObject({ kind: 'accepted', operation: { status: 'QUEUED' } });
+    await expect(bench.journal.stats()).resolves.toMatchObject({ queued: 1, unconfirmed: 0 });
+    expect(bench.unprotected).toEqual([]);
+  });
+
+  it('has an unknown outcome for a caller who wants no answer but that', async () => {
+    const { writes, failOver } = await benchWith(async (...call) => {
+      const result = await made(...call);
+      await failOver();
+      return result;
+    });
+    await expect(writes.write(write, { ...request, mayQueue: false })).rejects.toMatchObject({
+      code: 'write_outcome_unknown',
+    });
   });
 });
 

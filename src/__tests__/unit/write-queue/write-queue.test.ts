@@ -33,7 +33,7 @@ beforeEach(async () => {
   drainer.events.subscribe((event) => {
     claims.follow(event);
   });
-  const keeper = { settled: () => Promise.resolve(), notice: () => undefined };
+  const keeper = { settled: () => Promise.resolve(), notice: () => undefined, isOutdated: () => false };
   queue = new WriteQueue({
     journal,
     drainer,

@@ -14,7 +14,10 @@ export type ApplyResult =
       readonly wasKnown?: boolean;
     }
   | { readonly kind: 'refused'; readonly error: ErrorSnapshot }
-  /** Not tried: entries that belong before it may have come back to the queue, so it is fetched anew. */
+  /**
+   * It stays queued and is fetched anew: not tried, as entries that belong before it may have come back to the queue, or
+   * made where it does not last.
+   */
   | { readonly kind: 'outdated' };
 
 /**

@@ -10,7 +10,7 @@ export type AttemptResult =
   | { readonly kind: 'failed'; readonly attempts: number; readonly error: unknown }
   | { readonly kind: 'unavailable'; readonly error: unknown }
   | { readonly kind: 'abandoned' }
-  /** Not tried: it may not be its turn any more. */
+  /** Not tried, as it may not be its turn any more, or made where it does not last: it stays queued. */
   | { readonly kind: 'outdated' };
 
 const defaultMaxAttempts = 5;

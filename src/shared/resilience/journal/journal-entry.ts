@@ -36,13 +36,13 @@ export interface Claim {
 
 /** A write that the database has committed already, where a failover could still undo it. */
 export interface CommittedWrite {
-  /** As in `WriteJournal.markApplied`. */
+  /** As in `WriteJournal.markApplied`. A number `version` in it says in which order writes of one stream were made. */
   readonly outcome: unknown;
   readonly position: CommitPosition;
 }
 
 interface EntryFacts {
-  /** Order of acceptance. */
+  /** Order of acceptance; but entries of one stream that were made and undone have it in the order in which they were made. */
   readonly sequence: number;
   readonly id: string;
   readonly stream: string;

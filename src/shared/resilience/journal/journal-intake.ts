@@ -33,10 +33,11 @@ export class JournalIntake {
   }
 
   /** See `WriteJournal.retain`. */
-  async retain(entry: NewEntry, { outcome, position }: CommittedWrite): Promise<void> {
+  async retain(entry: NewEntry, { outcome, position }: CommittedWrite, check?: () => void): Promise<void> {
     const outcomeJson = JSON.stringify(outcome ?? null);
     await this.#connection.track(async () => {
       const sealed = await this.#seal.seal(entry);
+      check?.();
       await this.#connection.request({
         type: 'retain',
         ...toSealedWrite(entry, sealed),

@@ -85,7 +85,7 @@ export class JournalWrites {
       case 'confirm':
         return done(this.#confirmUpTo(write.upTo));
       case 'redrive':
-        return done(write.ids.filter((id) => this.#redrive(id, nowMs)).length);
+        return done(this.#redriveAll(write.ids, nowMs));
       case 'forget':
         return done(Number(this.#sql.forget.run(write.settledBeforeMs, write.limit).changes));
     }
@@ -143,24 +143,47 @@ export class JournalWrites {
     return Number(released) + Number(this.#sql.confirm.run(timeline, lsn).changes);
   }
 
-  #redrive(id: string, nowMs: number): boolean {
+  #redriveAll(ids: readonly string[], nowMs: number): number {
+    const streams = ids.flatMap((id) => this.#redrive(id, nowMs) ?? []);
+    for (const stream of new Set(streams)) this.#arrange(stream);
+    return streams.length;
+  }
+
+  /** @returns the stream of the entry, if it was redriven */
+  #redrive(id: string, nowMs: number): string | undefined {
     const row = this.#sql.locate.get(id);
-    if (row?.['state'] !== 'applied' || row['isHeld'] !== 1) return false;
+    if (row?.['state'] !== 'applied' || row['isHeld'] !== 1) return undefined;
     this.#sql.requeue.run(nowMs, id);
     this.#touch(row);
     const stream = String(row['stream']);
     const holder = this.#reads.findHolder(stream);
     if (holder !== undefined) this.#parkBehind(holder, stream, nowMs);
-    return true;
+    return stream;
   }
 
   #requeueParked(id: string, nowMs: number): Answer {
     const holder = this.#sql.locate.get(id)?.['waits_for'];
     if (typeof holder === 'string') return refused({ reason: 'held', id: holder });
-    return this.#change(id, ['parked'], () => {
+    return this.#change(id, ['parked'], (row) => {
       this.#sql.requeue.run(nowMs, id);
       this.#requeueBehind(id, nowMs);
+      this.#arrange(String(row['stream']));
     });
+  }
+
+  /**
+   * Has queued entries of a stream swap places, if need be, so that those that were made come first, in the order of their
+   * versions: one may have been kept long after it was made, or parked while later ones were made.
+   */
+  #arrange(stream: string): void {
+    const from = this.#sql.queuedInOrder.all(stream).map(({ sequence }) => Number(sequence));
+    const moves = from
+      .toSorted((a, b) => a - b)
+      .map((to, index) => ({ from: Number(from[index]), to }))
+      .filter((move) => move.from !== move.to);
+    // by way of places that nobody has
+    for (const move of moves) this.#sql.move.run({ from: move.from, to: -move.to });
+    for (const { to } of moves) this.#sql.move.run({ from: -to, to });
   }
 
   /** What cannot be without the founder of its stream waits with it for somebody to look. */

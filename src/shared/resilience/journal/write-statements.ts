@@ -41,6 +41,12 @@ export function prepareWrites(database: DatabaseSync) {
         -- what was made and undone keeps what its caller was told
         result = CASE state WHEN 'applied' THEN result END, attempts = 0, is_retained = 0, waits_for = NULL
       WHERE id = ?`),
+    /** In the order in which they are to be made again; `sequence` is the place that each has now. */
+    queuedInOrder: database.prepare(`
+      SELECT sequence, CASE is_made WHEN 1 THEN json_extract(result, '$.version') END AS version
+      FROM entry INDEXED BY entry_queued_stream
+      WHERE state = 'queued' AND stream = ? ORDER BY version IS NULL, version, sequence`),
+    move: database.prepare('UPDATE entry SET sequence = :to WHERE sequence = :from'),
     // nobody asks for what became of a write that was answered when it was made
     release: database.prepare(`
       DELETE FROM entry

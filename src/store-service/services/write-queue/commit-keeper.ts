@@ -67,6 +67,11 @@ export class CommitKeeper {
     if (position.timeline < this.#timeline) this.#want();
   }
 
+  /** Whether it was committed on a primary that had been replaced: what is on its way back to the queue lacks it. */
+  isOutdated({ timeline }: Pick<CommitPosition, 'timeline'>): boolean {
+    return timeline < this.#timeline;
+  }
+
   /** Whether nothing that a failover may have undone is on its way back to the queue. */
   get isSettled(): boolean {
     return this.#done === this.#wanted;

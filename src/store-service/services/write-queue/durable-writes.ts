@@ -93,8 +93,7 @@ export class DurableWrites {
     try {
       return await this.#parts.queue.accept(queued);
     } catch (error) {
-      const isOpen = reason instanceof AppError && reason.code === 'write_outcome_unknown';
-      throw isOpen ? reason : error;
+      throw isOutcomeUnknown(reason) ? reason : error;
     }
   }
 
@@ -162,13 +161,17 @@ export class DurableWrites {
     return sinceMs === undefined ? undefined : Math.max(0, sinceMs + defaultWaitMs - nowMs);
   }
 
-  /** Whatever fails here, the write was made, and that is what its caller is told. */
+  /**
+   * Whatever fails here, the write was made, and that is what its caller is told.
+   * @throws {DependencyUnavailableError} `write_outcome_unknown` if a failover came first
+   */
   async #protect(
     queued: QueuedWrite,
     { id, version }: Store,
     position: WalPosition | undefined,
   ): Promise<void> {
     const { queue, replication, clock, onUnprotected } = this.#parts;
+    if (position) queue.assertStanding(toCommitPosition(position));
     const { kind } = replication();
     if (kind === 'none' || kind === 'synchronous') return;
     // a commit whose place nobody knows is carried out again: it is recognised, and its place known then
@@ -178,9 +181,14 @@ export class DurableWrites {
     try {
       if (await settlesWithin(keep, protectMs, clock)) return;
     } catch (error) {
+      if (isOutcomeUnknown(error)) throw error;
       onUnprotected(error);
       return;
     }
     onUnprotected(new Error(`The journal has not answered within ${protectMs} ms`));
   }
+}
+
+function isOutcomeUnknown(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'write_outcome_unknown';
 }

@@ -6,6 +6,7 @@ import type {
   NewEntry,
   SealedEntry,
 } from '../../../shared/resilience/journal/journal-entry.js';
+import { writeOutcomeUnknown } from '../../../shared/database/database-error.js';
 import { ReplayedError } from '../../../shared/errors/app-error.js';
 import { ClaimTakenError, EntryHeldError } from '../../../shared/resilience/journal/refusal-error.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
@@ -36,7 +37,7 @@ import { StoreCreationPendingError } from './store-creation-pending-error.js';
 export interface WriteQueueParts {
   readonly journal: WriteJournal;
   readonly drainer: JournalDrainer;
-  readonly keeper: Pick<CommitKeeper, 'settled' | 'notice'>;
+  readonly keeper: Pick<CommitKeeper, 'isOutdated' | 'settled' | 'notice'>;
   readonly versions: AcknowledgedVersions;
   readonly claims: KeptClaims;
   readonly clock: TimerClock;
@@ -94,7 +95,17 @@ export class WriteQueue {
     drainer.notice();
   }
 
-  /** Keeps a write that was made until no failover can undo it any more. @throws as `WriteJournal.retain` */
+  /**
+   * For a write that is about to be answered. Others may have been made in the place of one that only a replaced primary
+   * has, and it would be refused when it comes to be made again.
+   * @throws {DependencyUnavailableError} `write_outcome_unknown` if it may be lost
+   */
+  assertStanding(position: CommitPosition): void {
+    if (this.#parts.keeper.isOutdated(position))
+      throw writeOutcomeUnknown(new Error('The primary that committed the change had been replaced'));
+  }
+
+  /** Keeps a write that was made until no failover can undo it any more. @throws as `WriteJournal.retain` and `assertStanding` */
   async retain(queued: QueuedWrite, outcome: OperationResult, position: CommitPosition): Promise<void> {
     const { keeper, versions } = this.#parts;
     versions.note(outcome, position);
@@ -262,13 +273,16 @@ export class WriteQueue {
 
   async #keep(entry: NewEntry, made: CommittedWrite): Promise<void> {
     const { journal } = this.#parts;
+    const check = (): void => {
+      this.assertStanding(made.position);
+    };
     try {
-      await journal.retain(entry, made);
+      await journal.retain(entry, made, check);
     } catch (error) {
       if (!(error instanceof ClaimTakenError)) throw error;
       // whatever became of the entry that has the claim, this one is kept for itself
       const { claim: _, ...unclaimed } = entry;
-      await journal.retain(unclaimed, made);
+      await journal.retain(unclaimed, made, check);
     }
   }
 

@@ -41,7 +41,7 @@ export interface WriteReplayDependencies {
   readonly authority: Authority;
   /** Ties what a caller reads to what was made of that caller's writes. @param callerId principal id */
   readonly consistencyOf: (callerId: string) => Consistency;
-  readonly keeper: Pick<CommitKeeper, 'epoch' | 'isSettled' | 'settled'>;
+  readonly keeper: Pick<CommitKeeper, 'epoch' | 'isOutdated' | 'isSettled' | 'settled'>;
   readonly replication: () => ReplicationStatus;
   readonly clock: Clock;
 }
@@ -107,7 +107,7 @@ export class WriteReplay {
     const known = await this.#parts.database.transaction((tx) => findOperation(tx, entry.id), options);
     if (!known) return undefined;
     return known.status === 'SUCCEEDED'
-      ? { ...this.#applied(known.result, commit), wasKnown: true }
+      ? this.#applied(known.result, commit, true)
       : { kind: 'refused', error: known.error };
   }
 
@@ -143,7 +143,7 @@ export class WriteReplay {
         this.#record(tx, entry, made, isKnown);
       },
     });
-    return { ...this.#applied(outcome, commit), wasKnown };
+    return this.#applied(outcome, commit, wasKnown);
   }
 
   /** It was done already: nothing is left to check. */
@@ -155,12 +155,14 @@ export class WriteReplay {
       waitMs,
       signal,
     });
-    return this.#applied(null, commit);
+    return this.#applied(null, commit, false);
   }
 
-  #applied(outcome: unknown, commit: CommitWitness): Extract<ApplyResult, { kind: 'applied' }> {
+  #applied(outcome: unknown, commit: CommitWitness, wasKnown: boolean): ApplyResult {
+    // it stays in the queue, where it is in the way of newer ones, and is recognised if the new primary has it
+    if (commit.position && this.#parts.keeper.isOutdated(commit.position)) return { kind: 'outdated' };
     const position = this.#unsafePosition(commit.position);
-    return { kind: 'applied', outcome, ...(position && { position }) };
+    return { kind: 'applied', outcome, ...(position && { position }), wasKnown };
   }
 
   #record(tx: Transaction, entry: SealedEntry, outcome: Outcome<unknown>, isKnown: boolean): void {
