@@ -78,7 +78,9 @@ export const environmentSchema = Joi.object<Environment>({
   DATABASE_QUERY_TIMEOUT_MS: milliseconds
     .greater(Joi.ref('DATABASE_STATEMENT_TIMEOUT_MS'))
     .default(7_000)
-    .description('Longest wait for the answer to one statement, in ms; above the statement timeout'),
+    .description(
+      'Longest wait for an answer of a node, counted from the one before it, in ms; above the statement timeout',
+    ),
   DATABASE_LOCK_TIMEOUT_MS: milliseconds
     .less(Joi.ref('DATABASE_STATEMENT_TIMEOUT_MS'))
     .default(3_000)
