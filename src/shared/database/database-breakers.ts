@@ -1,9 +1,8 @@
 import type { DatabaseConfig } from '../config/config.js';
-import { DependencyUnavailableError } from '../errors/app-error.js';
 import { Breaker, type BreakerDependencies } from '../resilience/breaker.js';
 import type { BreakerOptions } from '../resilience/breaker-options.js';
 import { BreakerTimeoutError } from '../resilience/run-bounded.js';
-import { DatabaseUnavailableError, ReadMovesOn } from './database-error.js';
+import { DatabaseUnavailableError, isOutcomeUnknown, ReadMovesOn } from './database-error.js';
 
 /** What is in front of the database: writes and the reads that come with them, and reads at replicas. */
 export interface DatabaseBreakers {
@@ -38,7 +37,7 @@ export function isDatabaseFailure(error: unknown): boolean {
   return (
     error instanceof DatabaseUnavailableError ||
     error instanceof BreakerTimeoutError ||
-    (error instanceof DependencyUnavailableError && error.code === 'write_outcome_unknown')
+    isOutcomeUnknown(error)
   );
 }
 

@@ -1,4 +1,4 @@
-import { DependencyUnavailableError, OverloadedError } from '../errors/app-error.js';
+import { AppError, DependencyUnavailableError, OverloadedError } from '../errors/app-error.js';
 import type { CredentialGeneration } from './credential-source.js';
 import { classifyDatabaseError, codeOf, type DatabaseErrorClass } from './error-class.js';
 
@@ -102,10 +102,17 @@ export function databaseUnavailable(cause?: unknown): DatabaseUnavailableError {
   return new DatabaseUnavailableError(undefined, cause);
 }
 
+const outcomeUnknown = 'write_outcome_unknown';
+
+/** Whether it is not known what became of a write, in the database or on the disk. */
+export function isOutcomeUnknown(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === outcomeUnknown;
+}
+
 /** What became of the commit is not known: the change may or may not have been made, or may not last. */
 export function writeOutcomeUnknown(cause: unknown): DependencyUnavailableError {
   return new DependencyUnavailableError(
-    'write_outcome_unknown',
+    outcomeUnknown,
     'The connection to the database broke while the change was being committed: it may have been made. ' +
       'Repeat the request with the same Idempotency-Key, or read the store',
     { retryAfterMs, cause },

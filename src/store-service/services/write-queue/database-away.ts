@@ -1,5 +1,4 @@
-import { DatabaseUnavailableError } from '../../../shared/database/database-error.js';
-import { AppError } from '../../../shared/errors/app-error.js';
+import { DatabaseUnavailableError, isOutcomeUnknown } from '../../../shared/database/database-error.js';
 import { BreakerOpenError } from '../../../shared/resilience/breaker.js';
 
 /**
@@ -9,5 +8,5 @@ import { BreakerOpenError } from '../../../shared/resilience/breaker.js';
 export function isDatabaseAway(error: unknown): boolean {
   if (error instanceof DatabaseUnavailableError) return true;
   if (error instanceof BreakerOpenError) return error.breaker.startsWith('database');
-  return error instanceof AppError && error.code === 'write_outcome_unknown';
+  return isOutcomeUnknown(error);
 }

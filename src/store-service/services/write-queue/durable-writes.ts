@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
-import { AppError } from '../../../shared/errors/app-error.js';
 import type { Consistency } from '../../../shared/database/consistency.js';
+import { isOutcomeUnknown } from '../../../shared/database/database-error.js';
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
 import type { WalPosition } from '../../../shared/database/wal-position.js';
 import { settlesWithin } from '../../../shared/resilience/settles-within.js';
@@ -187,8 +187,4 @@ export class DurableWrites {
     }
     onUnprotected(new Error(`The journal has not answered within ${protectMs} ms`));
   }
-}
-
-function isOutcomeUnknown(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'write_outcome_unknown';
 }
