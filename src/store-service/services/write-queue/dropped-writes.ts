@@ -31,12 +31,17 @@ interface DroppedWrite {
 const waitMs = 1_000;
 /** How often the database is told what it did not take. */
 const retryMs = 5_000;
-export const droppedCode = 'dropped_by_operator';
+const droppedCode = 'dropped_by_operator';
 /** Not who or why: whoever may read the operation reads this. */
 export const droppedError = new ConflictError(
   droppedCode,
   'An operator dropped this write: it was not made, and will not be',
 );
+
+/** Whether an entry of the journal was taken out of the queue by an operator. */
+export function isDropped(entry: JournalEntry): entry is JournalEntry & { readonly state: 'refused' } {
+  return entry.state === 'refused' && entry.error.code === droppedCode;
+}
 
 /**
  * What the database knows of writes that operators dropped: their operations are FAILED, and the drop is the answer that

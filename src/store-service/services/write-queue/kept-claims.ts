@@ -1,7 +1,6 @@
 import type { DrainEvent } from '../../../shared/resilience/journal/drain-options.js';
-import type { JournalEntry } from '../../../shared/resilience/journal/journal-entry.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
-import { droppedCode } from './dropped-writes.js';
+import { isDropped } from './dropped-writes.js';
 
 /**
  * Which entries keep an idempotency key although they are not queued: those that are parked, and those that were dropped,
@@ -26,7 +25,7 @@ export class KeptClaims {
   async load(journal: Pick<WriteJournal, 'pages'>): Promise<void> {
     for (const state of ['parked', 'refused'] as const) {
       for await (const page of journal.pages(state))
-        for (const entry of page) if (isKept(entry)) this.note(entry.id);
+        for (const entry of page) if (entry.state === 'parked' || isDropped(entry)) this.note(entry.id);
     }
   }
 
@@ -52,8 +51,4 @@ export class KeptClaims {
         return;
     }
   }
-}
-
-function isKept(entry: JournalEntry): boolean {
-  return entry.state === 'parked' || (entry.state === 'refused' && entry.error.code === droppedCode);
 }

@@ -18,7 +18,7 @@ import { IdempotencyKeyReusedError } from '../idempotent-runner.js';
 import type { AcknowledgedVersions } from './acknowledged-versions.js';
 import { awaitDrain, endsEntry } from './await-drain.js';
 import type { CommitKeeper } from './commit-keeper.js';
-import { droppedCode } from './dropped-writes.js';
+import { isDropped } from './dropped-writes.js';
 import type { KeptClaims } from './kept-claims.js';
 import type { RecordedAction } from '../../models/operator-action.js';
 import { parseContent, type QueuedContent, toNewEntry } from './queued-content.js';
@@ -291,10 +291,6 @@ export class WriteQueue {
     const name = foundingNameOf(write);
     return journal.hasQueued(write.storeId) || (name !== undefined && journal.isFounding(name));
   }
-}
-
-function isDropped(entry: JournalEntry): entry is JournalEntry & { readonly state: 'refused' } {
-  return entry.state === 'refused' && entry.error.code === droppedCode;
 }
 
 /** @throws {ReplayedError} */
