@@ -10,11 +10,13 @@ import { accessLog } from '../shared/middleware/access-log.js';
 import { authentication } from '../shared/middleware/authentication.js';
 import { readYourWrites } from '../shared/middleware/consistency.js';
 import { endpointRouter } from '../shared/middleware/endpoint.js';
-import { concurrencyLimit, principalRateLimit } from '../shared/middleware/limits.js';
+import { Admission } from '../shared/middleware/limits/admission.js';
+import { publicLimits } from '../shared/middleware/limits/public-limits.js';
+import { principalRateLimit } from '../shared/middleware/limits/rate-limits.js';
 import { problemDetails, routeNotFound } from '../shared/middleware/problem-details.js';
 import { requestContext } from '../shared/middleware/request-context.js';
 import { requestMetrics } from '../shared/middleware/request-metrics.js';
-import { hostRequired } from '../shared/middleware/unreadable-request.js';
+import { wellFormedRequest } from '../shared/middleware/well-formed-request.js';
 import type { Authenticator } from '../shared/services/authenticator.js';
 import type { JsonSchema } from '../shared/validation/json-schema.js';
 import { actionsEndpoint } from './routes/actions.js';
@@ -32,7 +34,11 @@ import { storeEndpoints, type StoreRouteDependencies } from './routes/stores.js'
 import type { BreakerControl } from './services/breaker-control.js';
 
 export interface AppDependencies extends StoreRouteDependencies {
-  readonly http: Pick<HttpConfig, 'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests' | 'metricsAccess'>;
+  readonly http: Pick<
+    HttpConfig,
+    'trustProxyHops' | 'rateLimit' | 'maxConcurrentRequests' | 'metricsAccess'
+  > &
+    Partial<Pick<HttpConfig, 'maxConcurrentPerCaller' | 'publicRequests' | 'refusedRequests'>>;
   readonly authenticator: Authenticator;
   readonly operations: Pick<OperationQueries, 'get'>;
   readonly consistency: ConsistencyLedger;
@@ -47,6 +53,9 @@ export interface AppDependencies extends StoreRouteDependencies {
   readonly logger: Logger;
   readonly info: ServiceInfo;
 }
+
+const defaultPublicRequests = 60_000;
+const defaultRefusedRequests = 1_000;
 
 /** The Express app, from ready-made parts. A request passes from top to bottom; errors go to the handler at the end. */
 export function createApp(dependencies: AppDependencies): Express {
@@ -67,6 +76,18 @@ export function createApp(dependencies: AppDependencies): Express {
     actionsEndpoint(dependencies.actions),
   ];
   const document = buildOpenApi([...protectedEndpoints, ...publicEndpoints], info);
+  const { windowMs } = http.rateLimit;
+  const concurrency = {
+    max: http.maxConcurrentRequests,
+    maxPerCaller: http.maxConcurrentPerCaller ?? http.maxConcurrentRequests,
+  };
+  const guards = [
+    publicLimits({ requests: http.publicRequests ?? defaultPublicRequests, windowMs }, concurrency),
+  ];
+  const admission = new Admission({
+    concurrency,
+    refusals: { requests: http.refusedRequests ?? defaultRefusedRequests, windowMs },
+  });
 
   const app = express();
   app.set('trust proxy', http.trustProxyHops);
@@ -79,16 +100,27 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(accessLog(logger));
   app.use(requestMetrics(metrics));
   app.use(securityHeaders());
-  app.use(hostRequired);
-  app.use('/docs', docsRouter());
-  app.use(endpointRouter(publicEndpoints));
+  app.use(wellFormedRequest);
+  app.use('/docs', docsRouter(guards));
+  app.use(endpointRouter(publicEndpoints, guards));
   // everything below is for callers we know: an unknown route says 401 before it says 404
-  app.use(concurrencyLimit(http.maxConcurrentRequests));
-  app.use(authentication(authenticator, dependencies.authenticationTimeoutMs));
+  app.use(admission.handler);
+  app.use(
+    authentication(authenticator, {
+      timeoutMs: dependencies.authenticationTimeoutMs,
+      onCaller: (req, principal) => {
+        admission.recognise(req, principal);
+      },
+    }),
+  );
   app.use(readYourWrites(consistency));
   app.use(endpointRouter(protectedEndpoints, [principalRateLimit(http.rateLimit)]));
   app.use(routeNotFound);
-  app.use(problemDetails(logger));
+  app.use(
+    problemDetails(logger, (req, status, code) => {
+      admission.noteRefusal(req, status, code);
+    }),
+  );
   return app;
 }
 

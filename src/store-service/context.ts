@@ -11,6 +11,7 @@ import {
 } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
 import { warnOfUnlistedFollowers } from '../shared/database/unlisted-followers.js';
+import type { Metrics } from '../shared/metrics/metrics.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
 import { CircuitBreakerMiddleware } from '../shared/middleware/circuit-breaker.middleware.js';
 import { LastAnswers } from '../shared/middleware/last-answers.js';
@@ -54,6 +55,7 @@ export interface ContextOverrides {
 export interface Context {
   readonly app: RequestListener;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   /** From now on, load balancers are told to send nothing more. */
   drain(): void;
   /** Gives everything back, last made first. */
@@ -227,6 +229,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   return {
     app,
     logger,
+    metrics,
     drain: () => {
       isDraining = true;
     },

@@ -1,11 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../shared/config/config.js';
-import { answerUnreadableRequests } from '../shared/middleware/unreadable-request.js';
+import { createHttpServer } from '../shared/http/http-server.js';
 import { type Context, type ContextOverrides, createContext } from './context.js';
-
-/** Longest time that a client may take to send a whole request, in ms. */
-const requestTimeoutMs = 30_000;
 
 export interface RunningServer {
   /** Where it listens, without a slash at the end. */
@@ -20,9 +17,13 @@ export interface RunningServer {
  */
 export async function startServer(config: Config, overrides?: ContextOverrides): Promise<RunningServer> {
   const context = await createContext(config, overrides);
-  // the app itself refuses requests without a Host: Node's answer to them has no body
-  const server = createServer({ requestTimeout: requestTimeoutMs, requireHostHeader: false }, context.app);
-  answerUnreadableRequests(server, context.logger);
+  const { trustProxyHops, maxConnectionsPerAddress } = config.http;
+  const server = createHttpServer({
+    app: context.app,
+    logger: context.logger,
+    metrics: context.metrics,
+    ...(trustProxyHops === 0 && { maxConnectionsPerAddress }),
+  });
   try {
     await listen(server, config);
   } catch (error) {

@@ -33,7 +33,13 @@ export interface HttpConfig {
   readonly port: number;
   readonly trustProxyHops: number;
   readonly rateLimit: { readonly requests: number; readonly windowMs: number };
+  /** Requests of one address to one public route, in the window of the rate limit. */
+  readonly publicRequests: number;
+  /** Refused requests of one caller, or of one address without a known caller, in that window. */
+  readonly refusedRequests: number;
   readonly maxConcurrentRequests: number;
+  readonly maxConcurrentPerCaller: number;
+  readonly maxConnectionsPerAddress: number;
   /** Who may read the measurements: everybody who reaches the port, or callers with that role. */
   readonly metricsAccess: 'public' | 'viewer';
   readonly shutdownGraceMs: number;
@@ -134,7 +140,11 @@ function toConfig(env: Environment): Config {
       port: env.PORT,
       trustProxyHops: env.TRUST_PROXY_HOPS,
       rateLimit: { requests: env.RATE_LIMIT_REQUESTS, windowMs: env.RATE_LIMIT_WINDOW_MS },
+      publicRequests: env.RATE_LIMIT_PUBLIC_REQUESTS,
+      refusedRequests: env.RATE_LIMIT_REFUSED_REQUESTS,
       maxConcurrentRequests: env.MAX_CONCURRENT_REQUESTS,
+      maxConcurrentPerCaller: env.MAX_CONCURRENT_PER_CALLER,
+      maxConnectionsPerAddress: env.MAX_CONNECTIONS_PER_ADDRESS,
       metricsAccess: env.METRICS_ACCESS,
       shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
     },

@@ -167,10 +167,26 @@ export const environmentSchema = Joi.object<Environment>({
   RATE_LIMIT_REQUESTS: count
     .default(60_000)
     .description('Requests that one principal may make in a window, per process'),
-  RATE_LIMIT_WINDOW_MS: milliseconds.default(60_000).description('Length of that window in ms'),
+  RATE_LIMIT_PUBLIC_REQUESTS: count
+    .default(60_000)
+    .description('Requests that one address may make to each route that needs no credential, in a window'),
+  RATE_LIMIT_REFUSED_REQUESTS: count
+    .default(1_000)
+    .description(
+      'Requests of one caller, or of one address without a known caller, that may be refused (401, 403, 404, 405, malformed) in a window; beyond it the answer is 429',
+    ),
+  RATE_LIMIT_WINDOW_MS: milliseconds.default(60_000).description('Length of those windows in ms'),
   MAX_CONCURRENT_REQUESTS: count
     .default(1_000)
     .description('Requests in work at once; beyond it the answer is 503 `overloaded`'),
+  MAX_CONCURRENT_PER_CALLER: count
+    .default(250)
+    .description('Requests of one caller in work or arriving at once, so that no caller takes up all places'),
+  MAX_CONNECTIONS_PER_ADDRESS: count
+    .default(5_000)
+    .description(
+      'Connections of one address at a time; not looked at with `TRUST_PROXY_HOPS`, where all come from proxies',
+    ),
   METRICS_ACCESS: Joi.string()
     .valid('public', 'viewer')
     .default('public')
@@ -219,8 +235,12 @@ export interface Environment extends VaultEnvironment {
   OIDC_AUDIENCE?: string;
   OIDC_ROLE_CLAIM: string;
   RATE_LIMIT_REQUESTS: number;
+  RATE_LIMIT_PUBLIC_REQUESTS: number;
+  RATE_LIMIT_REFUSED_REQUESTS: number;
   RATE_LIMIT_WINDOW_MS: number;
   MAX_CONCURRENT_REQUESTS: number;
+  MAX_CONCURRENT_PER_CALLER: number;
+  MAX_CONNECTIONS_PER_ADDRESS: number;
   METRICS_ACCESS: 'public' | 'viewer';
   SHUTDOWN_GRACE_MS: number;
 }

@@ -11,6 +11,11 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     help: 'Time from a request to the end of its answer',
     labels: ['method', 'route', 'status'],
   },
+  http_connections_dropped_total: {
+    kind: 'counter',
+    help: 'Connections that were ended because their clients took up too much, by what of',
+    labels: ['reason'],
+  },
   response_cache_stale_answers_total: {
     kind: 'counter',
     help: 'Reads that were answered from memory, by the problem that they met',

@@ -18,12 +18,21 @@ const bearerPattern = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
 const decisionTimeoutMs = 5_000;
 const retryAfterMs = 2_000;
 
+export interface AuthenticationOptions {
+  /** Longest wait for the decision; a few seconds unless told. */
+  readonly timeoutMs?: number | undefined;
+  /** Is told who the caller is, and may still refuse the request. */
+  readonly onCaller?: (req: Request, principal: Principal) => void;
+}
+
 /**
  * Lets nobody pass but those whose credential is good. An authenticator that cannot decide, in whatever way it fails,
  * lets nobody pass: 503 `security_unavailable`.
- * @param timeoutMs longest wait for its decision
  */
-export function authentication(authenticator: Authenticator, timeoutMs = decisionTimeoutMs): RequestHandler {
+export function authentication(
+  authenticator: Authenticator,
+  { timeoutMs = decisionTimeoutMs, onCaller }: AuthenticationOptions = {},
+): RequestHandler {
   return async (req, _res, next) => {
     const header = singleHeader(req, 'Authorization');
     if (header === undefined) throw new UnauthenticatedError('The request carries no credential');
@@ -34,6 +43,7 @@ export function authentication(authenticator: Authenticator, timeoutMs = decisio
     principals.set(req, principal);
     const context = currentRequestContext();
     if (context) context.principalId = principal.id;
+    onCaller?.(req, principal);
     next();
   };
 }

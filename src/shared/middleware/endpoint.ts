@@ -9,6 +9,9 @@ import type { ProblemCode } from './problem-catalogue.js';
 
 export type Method = 'get' | 'post' | 'put' | 'delete';
 
+/** What the service as a whole knows, as the header `Allow` lists it. */
+export const serverMethods = 'DELETE, GET, HEAD, OPTIONS, POST, PUT';
+
 /** One thing a request may carry beside its body. */
 export interface ParameterContract {
   readonly name: string;
@@ -59,7 +62,8 @@ export interface Endpoint {
 
 /**
  * Express routes for endpoints. The router must be mounted behind authentication where any of them is not public.
- * @param guards run after the caller's role is known and before the body is read
+ * @param guards run before the body is read: after the caller's role is known, or first of all where the route is public,
+ *   whatever the method
  */
 export function endpointRouter(
   endpoints: readonly Endpoint[],
@@ -68,6 +72,8 @@ export function endpointRouter(
   const router = Router({ caseSensitive: true });
   for (const [path, group] of groupByPath(endpoints)) {
     const route = router.route(path);
+    const isPublic = group.every(({ access }) => access === 'public');
+    if (isPublic && guards.length > 0) route.all(...guards);
     for (const endpoint of group) {
       const access = endpoint.access === 'public' ? [] : [authorisation(endpoint.access), ...guards];
       route[endpoint.method](...access, endpoint.body ? jsonBody : noBody, endpoint.handler);

@@ -32,3 +32,33 @@ export function parseDirective(text: string): Directive | undefined {
   if (name === undefined) return undefined;
   return { name: name.toLowerCase(), value: token ?? quoted?.replaceAll(/\\(.)/gs, '$1') };
 }
+
+/** The members of a list whose members hold no quotes; empty ones are ignored (RFC 9110, section 5.6.1.2). */
+export function nonEmptyMembers(header: string): string[] {
+  return header
+    .split(',')
+    .map((member) => member.trim())
+    .filter((member) => member !== '');
+}
+
+/** An entity tag of a list: `opaque` with its quotes (RFC 9110, section 8.8.3). */
+export interface EntityTag {
+  readonly isWeak: boolean;
+  readonly opaque: string;
+}
+
+/** One member of a list of entity tags, or none, up to the next comma. A backslash in a tag stands for itself. */
+const tagMember = /[ \t]*(?:(W\/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*)?(?:,|$)/y;
+
+/** The entity tags of a list, of which there is at least one; empty members are ignored. Undefined for anything else. */
+export function parseEntityTags(header: string): EntityTag[] | undefined {
+  const tags: EntityTag[] = [];
+  tagMember.lastIndex = 0;
+  while (tagMember.lastIndex < header.length) {
+    const match = tagMember.exec(header);
+    if (!match) return undefined;
+    const [, weak, opaque] = match;
+    if (opaque !== undefined) tags.push({ isWeak: weak !== undefined, opaque });
+  }
+  return tags.length > 0 ? tags : undefined;
+}

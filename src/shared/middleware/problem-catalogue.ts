@@ -8,6 +8,7 @@ export type ProblemKind =
   | 'payload_too_large'
   | 'unsupported_media_type'
   | 'headers_too_large'
+  | 'not_implemented'
   | 'internal';
 
 /** The one place where a kind of error becomes a status. */
@@ -27,6 +28,7 @@ export const statusOf: Readonly<Record<ProblemKind, number>> = {
   rate_limited: 429,
   headers_too_large: 431,
   internal: 500,
+  not_implemented: 501,
   data_unreadable: 500,
   overloaded: 503,
   dependency_unavailable: 503,
@@ -60,12 +62,19 @@ export const problemCatalogue = {
   rate_limited: {
     kind: 'rate_limited',
     title: 'Too many requests',
-    remedy: 'Wait for the time in `Retry-After`.',
+    remedy:
+      'Wait for the time in `Retry-After`. Requests that are refused count, too: to the caller, or to the address while no caller is known.',
+  },
+  too_many_connections: {
+    kind: 'rate_limited',
+    title: 'Too many connections',
+    remedy: 'Use fewer connections at a time, and each for more than one request.',
   },
   overloaded: {
     kind: 'overloaded',
     title: 'Overloaded',
-    remedy: 'Nothing was done. Retry after the time in `Retry-After`.',
+    remedy:
+      'Nothing was done. Retry after the time in `Retry-After`, and send fewer requests at a time: each caller has a share.',
   },
   database_unavailable: {
     kind: 'dependency_unavailable',
@@ -165,17 +174,23 @@ export const problemCatalogue = {
   request_timeout: {
     kind: 'request_timeout',
     title: 'Request timeout',
-    remedy: 'Send the whole request within 30 seconds.',
+    remedy: 'Nothing was done. Send the whole request within 30 seconds.',
+  },
+  unsupported_transfer_coding: {
+    kind: 'not_implemented',
+    title: 'Transfer coding not supported',
+    remedy: 'Send the body as it is, with `Content-Length` or in chunks: `Transfer-Encoding: chunked`.',
   },
   malformed_url: {
     kind: 'malformed_input',
     title: 'Malformed URL',
-    remedy: 'Percent-encode the URL as RFC 3986 says.',
+    remedy:
+      'Percent-encode the URL as RFC 3986 says: `zürich` is `z%C3%BCrich`, a space `%20`. With curl: `-G --data-urlencode q=zürich`.',
   },
   malformed_id: {
     kind: 'malformed_input',
     title: 'Malformed id',
-    remedy: 'Ids are UUIDs of RFC 9562, version 1 to 8, in lower case.',
+    remedy: 'Ids are UUIDs of RFC 9562, version 1 to 8.',
   },
   malformed_json: {
     kind: 'malformed_input',
@@ -286,6 +301,12 @@ export const problemCatalogue = {
     kind: 'precondition_failed',
     title: 'Stale version',
     remedy: 'Read the store and apply the change to its present version.',
+  },
+  precondition_failed: {
+    kind: 'precondition_failed',
+    title: 'Precondition failed',
+    remedy:
+      '`If-None-Match` rules out the version that the store has, or any with `*`. A change needs `If-Match` only.',
   },
   version_required: {
     kind: 'precondition_required',

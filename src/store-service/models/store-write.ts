@@ -4,6 +4,10 @@ import type { NewStore, ReplaceStore } from './store.js';
 export interface ExpectedVersion {
   readonly source: 'header' | 'body';
   readonly versions: readonly number[];
+  /** Versions that a header named by weak entity tags: they match nothing, and the caller should know why. */
+  readonly weakVersions?: readonly number[];
+  /** Versions that the store must not have, by a header: `*` for any. */
+  readonly ruledOut?: readonly number[] | '*';
 }
 
 /** A change that a caller asks for: checked for its form, and still to be held against what is there. */

@@ -1,9 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { type Response, Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import { NotFoundError } from '../../shared/errors/app-error.js';
-import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import type { Endpoint, EndpointContract } from '../../shared/middleware/endpoint.js';
 import { methodNotAllowed } from '../../shared/middleware/http-error.js';
+import {
+  prepareAnswer,
+  type PreparedAnswer,
+  prepareJson,
+  sendPrepared,
+} from '../../shared/middleware/prepared-answer.js';
 import { problemCatalogue, statusOf } from '../../shared/middleware/problem-catalogue.js';
 import type { JsonSchema } from '../../shared/validation/json-schema.js';
 import { assertNoParameters } from './query.js';
@@ -41,28 +48,44 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The OpenAPI document as a page to read and try, with no need of the internet. */
-export function docsRouter(): Router {
+const headers = { 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'public, max-age=300' };
+
+const assetTypes: Readonly<Record<string, string>> = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+};
+
+/**
+ * The OpenAPI document as a page to read and try, with no need of the internet.
+ * @param guards run before anything else
+ */
+export function docsRouter(guards: readonly RequestHandler[]): Router {
   const router = Router({ caseSensitive: true });
-  const serve = (path: string, send: (res: Response) => void): void => {
+  const serve = (path: string, type: string, content: string | Buffer): void => {
+    const answer = prepareAnswer(type, content, headers);
     router
       .route(path)
-      .get((_req, res) => {
-        res.set({ 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'public, max-age=300' });
-        send(res);
+      .all(...guards)
+      .get((req, res) => {
+        sendPrepared(req, res, answer);
       })
       .all((_req, _res, next) => {
         next(methodNotAllowed(['GET', 'HEAD']));
       });
   };
-  serve('/', (res) => res.type('html').send(page));
-  serve('/start.js', (res) => res.type('js').send(startScript));
-  for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
-    serve(`/${file}`, (res) => {
-      res.sendFile(file, { root: swaggerUiFolder, cacheControl: false });
-    });
+  serve('/', 'text/html; charset=utf-8', page);
+  serve('/start.js', 'text/javascript; charset=utf-8', startScript);
+  for (const [file, type] of Object.entries(assetTypes)) {
+    serve(`/${file}`, type, readFileSync(path.join(swaggerUiFolder, file)));
   }
   return router;
+}
+
+function preparedResponses(description: string): EndpointContract['responses'] {
+  return {
+    200: { description, headers: ['ETag'], content: { 'application/json': { type: 'object' } } },
+    304: { description: 'The client has it', headers: ['ETag'] },
+  };
 }
 
 /**
@@ -75,6 +98,9 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
     status: statusOf[kind],
     ...entry,
   }));
+  const catalogue = prepareJson({ items: problems });
+  const preparedProblems = new Map(problems.map((problem) => [problem.code, prepareJson(problem)]));
+  let preparedDocument: PreparedAnswer | undefined;
   return [
     {
       method: 'get',
@@ -85,13 +111,13 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         tag: 'Description',
         summary: 'This document',
         responses: {
-          200: { description: 'OpenAPI 3.1', content: { 'application/json': { type: 'object' } } },
+          ...preparedResponses('OpenAPI 3.1'),
         },
         problems: ['unexpected_body'],
       },
       handler: (req, res) => {
         assertNoParameters(req);
-        res.json(document());
+        sendPrepared(req, res, (preparedDocument ??= prepareJson(document())));
       },
     },
     {
@@ -103,13 +129,13 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         tag: 'Description',
         summary: 'Every problem the API can answer, and what to do about it',
         responses: {
-          200: { description: 'The catalogue', content: { 'application/json': { type: 'object' } } },
+          ...preparedResponses('The catalogue'),
         },
         problems: ['unexpected_body'],
       },
       handler: (req, res) => {
         assertNoParameters(req);
-        res.json({ items: problems });
+        sendPrepared(req, res, catalogue);
       },
     },
     {
@@ -130,15 +156,15 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
           },
         ],
         responses: {
-          200: { description: 'The problem', content: { 'application/json': { type: 'object' } } },
+          ...preparedResponses('The problem'),
         },
         problems: ['unexpected_body', 'route_not_found'],
       },
       handler: (req, res) => {
         assertNoParameters(req);
-        const problem = problems.find(({ code }) => code === req.params['code']);
+        const problem = preparedProblems.get(String(req.params['code']));
         if (!problem) throw new NotFoundError('route_not_found', 'There is no problem with that code');
-        res.json(problem);
+        sendPrepared(req, res, problem);
       },
     },
   ];

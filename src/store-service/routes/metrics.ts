@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import { SingleFlight } from '../../shared/services/vault/single-flight.js';
 import { assertNoParameters } from './query.js';
 
 /** All measurements, written out. */
@@ -12,6 +13,8 @@ export interface MetricsPage {
  * nodes: who is on call needs to know which one it is.
  */
 export function metricsEndpoint(metrics: MetricsPage, access: 'public' | 'viewer'): Endpoint {
+  // to write it out takes milliseconds: all who ask meanwhile get the same
+  const pages = new SingleFlight<string>();
   return {
     method: 'get',
     path: '/metrics',
@@ -25,7 +28,7 @@ export function metricsEndpoint(metrics: MetricsPage, access: 'public' | 'viewer
     },
     handler: async (req, res) => {
       assertNoParameters(req);
-      res.set('Content-Type', metrics.contentType).send(await metrics.render());
+      res.set('Content-Type', metrics.contentType).send(await pages.run(() => metrics.render()));
     },
   };
 }

@@ -6,14 +6,21 @@ import type { ServiceInfo } from '../service-info.js';
 import { viewSchemas } from './view-schemas.js';
 
 /** Problems that any endpoint may answer, and those that only endpoints behind authentication may. */
-const commonProblems: readonly ProblemCode[] = ['malformed_url', 'invalid_parameter', 'internal'];
+const commonProblems: readonly ProblemCode[] = [
+  'malformed_request',
+  'malformed_url',
+  'invalid_parameter',
+  'request_timeout',
+  'rate_limited',
+  'overloaded',
+  'unsupported_transfer_coding',
+  'internal',
+];
 const protectedProblems: readonly ProblemCode[] = [
   'invalid_header',
   'unauthenticated',
   'security_unavailable',
   'forbidden',
-  'rate_limited',
-  'overloaded',
   'database_unavailable',
   'encryption_unavailable',
   'circuit_open',

@@ -30,11 +30,19 @@ const ifNoneMatch: ParameterContract = {
   schema: { type: 'string' },
 };
 
+const changeIfNoneMatch: ParameterContract = {
+  name: 'If-None-Match',
+  in: 'header',
+  description:
+    'ETags of versions that the store must not have: 412 if it has one of them, and always for `*`',
+  schema: { type: 'string' },
+};
+
 const idempotencyKey: ParameterContract = {
   name: 'Idempotency-Key',
   in: 'header',
   description:
-    'Makes repeating safe: the same key with the same request is carried out once, and answered the same for 7 days',
+    'Makes repeating safe: the same key with the same request is carried out once, and answered the same for 7 days. `abc` and `"abc"` are the same key',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 };
 
@@ -142,7 +150,7 @@ export const storeContracts = {
     description:
       'Needs the version that was read, in `If-Match` or in the body. A body as GET returned it may be sent back: ' +
       'its server-made fields are ignored, its `status` asks for that status. Fields that are left out are removed.',
-    parameters: [id, ifMatch, idempotencyKey, ...changePreferences],
+    parameters: [id, ifMatch, changeIfNoneMatch, idempotencyKey, ...changePreferences],
     responses: { 200: writtenResponse('The store as it is now'), 202: acceptedResponse },
     problems: [
       ...bodyProblems,
@@ -151,6 +159,7 @@ export const storeContracts = {
       'version_required',
       'version_ambiguous',
       'stale_version',
+      'precondition_failed',
       'version_conflict',
       'immutable_field',
       'illegal_transition',
@@ -163,9 +172,16 @@ export const storeContracts = {
     summary: 'Decommission a store',
     description:
       'The store becomes DECOMMISSIONED at once and stays readable. One that is already is left as it is.',
-    parameters: [id, ifMatch, idempotencyKey, ...changePreferences],
+    parameters: [id, ifMatch, changeIfNoneMatch, idempotencyKey, ...changePreferences],
     responses: { 200: writtenResponse('The decommissioned store'), 202: acceptedResponse },
-    problems: [...writeProblems, ...storeProblems, 'unexpected_body', 'version_required', 'stale_version'],
+    problems: [
+      ...writeProblems,
+      ...storeProblems,
+      'unexpected_body',
+      'version_required',
+      'stale_version',
+      'precondition_failed',
+    ],
   },
   history: {
     operationId: 'getStoreHistory',

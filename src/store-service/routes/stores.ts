@@ -1,10 +1,11 @@
+import type { Request } from 'express';
 import { v7 as uuidv7 } from 'uuid';
 import { MalformedInputError, PreconditionRequiredError } from '../../shared/errors/app-error.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
 import type { CircuitBreakerMiddleware } from '../../shared/middleware/circuit-breaker.middleware.js';
 import { consistencyOf } from '../../shared/middleware/consistency.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
-import { ifMatchVersions } from '../../shared/middleware/request-preconditions.js';
+import { ifMatchVersions, ifNoneMatchVersions } from '../../shared/middleware/request-preconditions.js';
 import { hasRole } from '../../shared/services/authenticator.js';
 import type { Signer } from '../../shared/services/signer.js';
 import { parseBody } from '../../shared/validation/validate.js';
@@ -93,7 +94,7 @@ export function storeEndpoints({
       handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = pathId(req, 'a store');
         const input = parseBody(replaceStoreSchema, req.body);
-        const expected = expectedVersion(ifMatchVersions(req), input.version);
+        const expected = expectedVersion(req, input.version);
         const write = { kind: 'store.replace', storeId: id, input, expected } as const;
         return storeWritten(200, await writes.write(write, writeRequest(req, fingerprints, preferences)));
       }),
@@ -105,7 +106,7 @@ export function storeEndpoints({
       contract: storeContracts.decommission,
       handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = pathId(req, 'a store');
-        const expected = expectedVersion(ifMatchVersions(req), undefined);
+        const expected = expectedVersion(req, undefined);
         const write = { kind: 'store.decommission', storeId: id, expected } as const;
         return storeWritten(200, await writes.write(write, writeRequest(req, fingerprints, preferences)));
       }),
@@ -133,11 +134,15 @@ export function storeEndpoints({
  * @throws {PreconditionRequiredError} if neither says it
  * @throws {MalformedInputError} `version_ambiguous` if they contradict each other
  */
-function expectedVersion(
-  fromHeader: readonly number[] | undefined,
-  fromBody: number | undefined,
-): ExpectedVersion {
-  if (fromHeader?.length === 0) return { source: 'header', versions: [] };
+function expectedVersion(req: Request, fromBody: number | undefined): ExpectedVersion {
+  const matched = ifMatchVersions(req);
+  const fromHeader = matched?.versions;
+  const ruledOut = ifNoneMatchVersions(req);
+  const conditions = {
+    ...(matched && matched.weakVersions.length > 0 && { weakVersions: matched.weakVersions }),
+    ...(ruledOut && { ruledOut }),
+  };
+  if (fromHeader?.length === 0) return { source: 'header', versions: [], ...conditions };
   if (fromHeader && fromBody !== undefined && !fromHeader.includes(fromBody)) {
     throw new MalformedInputError(
       'version_ambiguous',
@@ -150,8 +155,12 @@ function expectedVersion(
       },
     );
   }
-  if (fromBody !== undefined && !fromHeader) return { source: 'body', versions: [fromBody] };
-  if (fromHeader) return { source: 'header', versions: fromBody === undefined ? fromHeader : [fromBody] };
+  if (fromBody !== undefined) {
+    return { source: fromHeader ? 'header' : 'body', versions: [fromBody], ...conditions };
+  }
+  if (fromHeader) return { source: 'header', versions: fromHeader, ...conditions };
+  // there is no version that it could be meant for
+  if (ruledOut === '*') return { source: 'header', versions: [], ruledOut };
   throw new PreconditionRequiredError(
     'version_required',
     'Say which version the change is meant for: send its ETag in If-Match',

@@ -19,7 +19,12 @@ import {
 import type { ContactSeal } from './contact-seal.js';
 import type { Change, IdempotentRunner, RunContext } from './idempotent-runner.js';
 import type { NotesSanitizer } from './notes-sanitizer.js';
-import { assertIdentity, assertVersion, StoreDecommissionedError } from './store-guards.js';
+import {
+  assertIdentity,
+  assertNotRuledOut,
+  assertVersion,
+  StoreDecommissionedError,
+} from './store-guards.js';
 import { StoreNotFoundError } from './store-queries.js';
 
 /** Who changes something, in which request, and under which key. */
@@ -166,6 +171,7 @@ export class StoreCommands {
     context: CommandContext,
   ): Change<SealedStore> {
     return this.#changeOf(storeId, context, (tx, { current, chainEnd }) => {
+      assertNotRuledOut(current.version, expected);
       if (current.status === 'DECOMMISSIONED') return current;
       assertVersion(current.version, expected);
       const next = this.#advance(current, 'DECOMMISSIONED', context, current);

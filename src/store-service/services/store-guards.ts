@@ -14,15 +14,37 @@ export class StoreDecommissionedError extends ConflictError {
 }
 
 /**
- * @throws {PreconditionFailedError} `stale_version` if a header expected another version
- * @throws {ConflictError} `version_conflict` if the body did; both say the current one
+ * @throws {PreconditionFailedError} `stale_version` if a header expected another version, or `precondition_failed`
+ * @throws {ConflictError} `version_conflict` if the body expected another one; all of them say the current one
  */
 export function assertVersion(currentVersion: number, expected: ExpectedVersion): void {
+  assertNotRuledOut(currentVersion, expected);
   if (expected.versions.includes(currentVersion)) return;
   const metadata = { currentVersion };
   const message = `The store has version ${currentVersion} now: read it, and apply the change to what it says`;
-  if (expected.source === 'header') throw new PreconditionFailedError('stale_version', message, { metadata });
-  throw new ConflictError('version_conflict', message, { metadata });
+  if (expected.source === 'body') throw new ConflictError('version_conflict', message, { metadata });
+  const [weak] = expected.weakVersions ?? [];
+  if (weak === undefined) throw new PreconditionFailedError('stale_version', message, { metadata });
+  const detail = `If-Match holds the weak tag W/"v${weak}", which never matches: send the tag as a GET returns it, "v${weak}"`;
+  const details = [{ header: 'If-Match', code: 'weak', detail }];
+  throw new PreconditionFailedError(
+    'stale_version',
+    `${detail}. The store has version ${currentVersion} now`,
+    {
+      details,
+      metadata,
+    },
+  );
+}
+
+/** @throws {PreconditionFailedError} `precondition_failed` if a header rules out the version that the store has */
+export function assertNotRuledOut(currentVersion: number, { ruledOut }: ExpectedVersion): void {
+  if (ruledOut !== '*' && ruledOut?.includes(currentVersion) !== true) return;
+  const detail = `If-None-Match rules out the store as it is: it has version ${currentVersion}`;
+  throw new PreconditionFailedError('precondition_failed', detail, {
+    details: [{ header: 'If-None-Match', code: 'matches', detail }],
+    metadata: { currentVersion },
+  });
 }
 
 /** @throws {ValidationError} `immutable_field` if a replacement says another id or code than the store has */
@@ -31,11 +53,16 @@ export function assertIdentity(
   said: { readonly id?: string; readonly code?: string },
 ): void {
   const details: ErrorDetail[] = (['id', 'code'] as const)
-    .filter((name) => said[name] !== undefined && said[name] !== current[name])
+    .filter((name) => said[name] !== undefined && !isSame(name, said[name], current[name]))
     .map((name) => ({
       pointer: `#/${name}`,
       code: 'immutable_field',
       detail: `${name} cannot be changed: it is ${current[name]}`,
     }));
   if (details.length > 0) throw new ValidationError(details, 'immutable_field');
+}
+
+/** An id is the same in either letter case (RFC 9562, section 4); a code is not. */
+function isSame(name: 'id' | 'code', said: string, current: string): boolean {
+  return said === current || (name === 'id' && said.toLowerCase() === current);
 }

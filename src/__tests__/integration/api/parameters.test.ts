@@ -185,7 +185,6 @@ describe('the id of a store', () => {
     '00000000-0000-0000-0000-000000000000',
     '019f2f5e-0000-9000-8000-000000000000',
     '019f2f5e-0000-7000-c000-000000000000',
-    '019F2F5E-0000-7000-8000-000000000000',
     '{019f2f5e-0000-7000-8000-000000000000}',
     '019f2f5e00007000800000000000000000',
     '019f2f5e-0000-7000-8000-000000000000%00',
@@ -197,9 +196,7 @@ describe('the id of a store', () => {
     for (const path of paths) {
       const response = await service.get(`/api/stores/${id}${path}`).expect(400);
       expect(response.body).toMatchObject({ code: 'malformed_id', errors: [{ parameter: 'id' }] });
-      expect(response.body.detail).toBe(
-        'The id of a store is a UUID of RFC 9562, version 1 to 8, in lower case',
-      );
+      expect(response.body.detail).toBe('The id of a store is a UUID of RFC 9562, version 1 to 8');
     }
     await service.delete(`/api/stores/${id}`).expect(400);
   });
