@@ -173,7 +173,7 @@ export const environmentSchema = Joi.object<Environment>({
   RATE_LIMIT_REFUSED_REQUESTS: count
     .default(1_000)
     .description(
-      'Requests of one caller, or of one address without a known caller, that may be refused (401, 403, 404, 405, malformed) in a window; beyond it the answer is 429',
+      'Requests of one caller, or of the address of an unknown one, that may be refused (401, 403, 404, 405 …) in a window; then it gets 429',
     ),
   RATE_LIMIT_WINDOW_MS: milliseconds.default(60_000).description('Length of those windows in ms'),
   MAX_CONCURRENT_REQUESTS: count

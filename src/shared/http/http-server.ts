@@ -13,12 +13,13 @@ export interface HttpServerOptions extends Pick<
   readonly app: RequestListener;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'count'>;
+  /** Longest time that a client may take to send a whole request, in ms; 30 s unless told. */
+  readonly requestTimeoutMs?: number;
   /** Connections of one address at a time; undefined where all come from a proxy. */
   readonly maxConnectionsPerAddress?: number | undefined;
 }
 
-/** Longest time that a client may take to send a whole request, in ms. */
-const requestTimeoutMs = 30_000;
+const defaultRequestTimeoutMs = 30_000;
 /** How often Node looks for clients that take longer; twice a minute by itself, which would make the limit 30 to 60 s. */
 const checkIntervalMs = 1_000;
 const retryAfterSeconds = 5;
@@ -28,6 +29,7 @@ export function createHttpServer({
   app,
   logger,
   metrics,
+  requestTimeoutMs = defaultRequestTimeoutMs,
   maxConnectionsPerAddress,
   ...bounds
 }: HttpServerOptions): Server {

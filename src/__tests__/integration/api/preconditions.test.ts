@@ -98,6 +98,91 @@ describe('the version of a replacement', () => {
   });
 });
 
+describe('a list of entity tags', () => {
+  it.each(['"v1",', ',"v1"', ', ,"v9",, "v1" ,', '"v1"\t,\t'])(
+    'may have empty members, which are ignored: %j',
+    async (tags) => {
+      const { path, unversioned } = await create();
+      await service.get(path).set('If-None-Match', tags).expect(304);
+      await service
+        .put(path, { ...unversioned, name: 'x' })
+        .set('If-Match', tags)
+        .expect(200);
+    },
+  );
+
+  it('is no list with nothing but empty members', async () => {
+    const { path } = await create();
+    await service.delete(path).set('If-Match', ', ,').expect(400);
+    await service.get(path).set('If-None-Match', ', ,').expect(400);
+  });
+
+  it('of weak tags is told that they are weak, and what to send', async () => {
+    const { path, unversioned } = await create();
+    for (const send of [() => service.put(path, unversioned), () => service.delete(path)]) {
+      const response = await send().set('If-Match', 'W/"v1"').expect(412);
+      expect(response.body).toMatchObject({
+        code: 'stale_version',
+        metadata: { currentVersion: 1 },
+        errors: [
+          { header: 'If-Match', code: 'weak', detail: expect.stringContaining('send the tag as a GET') },
+        ],
+      });
+      expect(response.body.detail).toMatch(/weak tag W\/"v1".*"v1"/);
+    }
+    await service.put(path, unversioned).set('If-Match', 'W/"v1", "v1"').expect(200);
+  });
+});
+
+describe('If-None-Match of a change', () => {
+  it.each(['*', '"v1"', 'W/"v1"', '"x", "v1"', ',"v1",'])(
+    'rules out the store as it is, 412: %s',
+    async (tags) => {
+      const { path, store, unversioned } = await create();
+      const refused = [
+        service.put(path, unversioned).set('If-Match', '"v1"'),
+        service.put(path, { ...store, name: 'x' }),
+        service.delete(path).set('If-Match', '"v1"'),
+      ];
+      for (const request of refused) {
+        const response = await request.set('If-None-Match', tags).expect(412);
+        expect(response.body).toMatchObject({
+          code: 'precondition_failed',
+          metadata: { currentVersion: 1 },
+          errors: [{ header: 'If-None-Match' }],
+        });
+      }
+      expect((await service.get(path).expect(200)).body.version).toBe(1);
+    },
+  );
+
+  it('needs no If-Match for *, which no store can fulfil, and finds none where there is none', async () => {
+    const { path, unversioned } = await create();
+    await service.put(path, unversioned).set('If-None-Match', '*').expect(412);
+    await service.delete(path).set('If-None-Match', '*').expect(412);
+    const nowhere = `/api/stores/${randomUUID()}`;
+    await service.put(nowhere, unversioned).set('If-None-Match', '*').expect(404);
+    await service.delete(nowhere).set('If-None-Match', '*').expect(404);
+    await service.put(path, unversioned).set('If-None-Match', '"v9"').expect(428);
+  });
+
+  it('rules out a store that is decommissioned already', async () => {
+    const { path } = await create();
+    await service.delete(path).set('If-Match', '"v1"').expect(200);
+    await service.delete(path).set('If-Match', '"v1"').set('If-None-Match', '*').expect(412);
+    await service.delete(path).set('If-Match', '"v1"').expect(200);
+  });
+
+  it('lets pass what it does not name, and is 400 when it names nothing', async () => {
+    const { path, store } = await create();
+    await service
+      .put(path, { ...store, name: 'x' })
+      .set('If-None-Match', '"v2", "other"')
+      .expect(200);
+    await service.delete(path).set('If-Match', '"v2"').set('If-None-Match', 'v1').expect(400);
+  });
+});
+
 describe('If-None-Match', () => {
   it.each(['"v1"', 'W/"v1"', '"x", "v1"', '*', ' "v1" '])('is 304 for %s, without a body', async (tags) => {
     const { path } = await create();

@@ -123,18 +123,18 @@ describe('an error that nobody expected', () => {
 
 describe('headers of every answer', () => {
   it.each([
-    ['/api/stores', 200],
-    ['/api/stores?limit=0', 400],
-    ['/nothing/here', 404],
-    ['/health/live', 200],
-    ['/openapi.json', 200],
-    ['/docs/nothing', 404],
-  ])('%s (%i)', async (path, status) => {
+    ['/api/stores', 200, 'no-store'],
+    ['/api/stores?limit=0', 400, 'no-store'],
+    ['/nothing/here', 404, 'no-store'],
+    ['/health/live', 200, 'no-store'],
+    ['/openapi.json', 200, 'public, no-cache'],
+    ['/docs/nothing', 404, 'no-store'],
+  ])('%s (%i)', async (path, status, caching) => {
     const response = await service.get(path).expect(status);
     expect(response.headers).toMatchObject({
       'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none';frame-ancestors 'none'",
-      'cache-control': 'no-store',
+      'cache-control': caching,
     });
     expect(response.get('X-Powered-By')).toBeUndefined();
     expect(response.get('Server')).toBeUndefined();
