@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import type { JWK } from 'jose';
 import { assertTrustworthy, fetchJson } from './issuer-request.js';
 
