@@ -27,7 +27,7 @@ import { SecurityService } from '../shared/services/security-service.js';
 import { Signer } from '../shared/services/signer.js';
 import { systemTimerClock } from '../shared/timer-clock.js';
 import { createApp } from './app.js';
-import { detailedHealth, readinessOf } from './health.js';
+import { type CallersOutlook, detailedHealth, readinessOf } from './health.js';
 import { Releasers } from '../shared/releasers.js';
 import { readServiceInfo } from './service-info.js';
 import { BreakerControl } from './services/breaker-control.js';
@@ -124,21 +124,44 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     });
     return breaker;
   };
-  const tokens = config.oidc && new OidcAuthenticator({ ...config.oidc, log: logger, registry: breakers });
+  const tokenBreaker = config.oidc && securityBreaker('security-oidc');
+  const tokens =
+    config.oidc &&
+    new OidcAuthenticator({
+      ...config.oidc,
+      log: logger,
+      metrics,
+      registry: breakers,
+      ...(tokenBreaker && { guard: (lookUp) => tokenBreaker.run(lookUp) }),
+    });
   if (tokens) {
     releasers.add('The OpenID provider', () => {
       tokens.close();
     });
   }
-  const apiKeys = new SecurityService({ records: vault.callers, log: logger });
+  const keyBreaker = securityBreaker('security');
+  const apiKeys = new SecurityService({
+    records: vault.callers,
+    log: logger,
+    metrics,
+    guard: (lookUp) => keyBreaker.run(lookUp),
+  });
   const authenticator = new CallerAuthenticator(
     new GuardedAuthenticator({
       authenticator: apiKeys,
-      breaker: securityBreaker('security'),
+      breaker: keyBreaker,
       recall: (token) => apiKeys.recall(token),
+      asksThroughBreaker: true,
     }),
-    tokens && new GuardedAuthenticator({ authenticator: tokens, breaker: securityBreaker('security-oidc') }),
+    tokens &&
+      tokenBreaker &&
+      new GuardedAuthenticator({ authenticator: tokens, breaker: tokenBreaker, asksThroughBreaker: true }),
   );
+  await vault.watchCallers();
+  const callersOutlook = (): CallersOutlook => ({
+    records: vault.callersState,
+    remembersAny: apiKeys.remembersAny,
+  });
   const cipher = new FieldEncryption({ transit: vault.transit, log: logger, metrics });
   const contacts = new ContactSeal(cipher);
   const runner = new IdempotentRunner(database, systemClock);
@@ -196,12 +219,19 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     fingerprints: new Signer(signingKey, 'request fingerprints'),
     breaker: new CircuitBreakerMiddleware({ answers, metrics }),
     consistency,
-    readiness: () => readinessOf(database.status(), vault, breakers.outlook(), isDraining),
+    readiness: () =>
+      readinessOf(
+        database.status(),
+        { isAnswering: vault.isAnswering, callers: callersOutlook() },
+        breakers.outlook(),
+        isDraining,
+      ),
     health: () =>
       detailedHealth({
         database: database.status(),
         cache: answers.stats(),
         vault,
+        callers: callersOutlook(),
         breakers: breakers.list(),
         outlooks: breakers.outlook(),
         queue: {

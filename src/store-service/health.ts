@@ -5,23 +5,39 @@ import type { DrainState, Stall } from '../shared/resilience/journal/drain-optio
 import type { JournalStats } from '../shared/resilience/journal/journal-options.js';
 import type { BreakerOutlook, BreakerView } from '../shared/resilience/breaker-registry.js';
 import type { VaultService } from '../shared/services/vault-service.js';
+import type { FolderState } from '../shared/services/vault/folder-watch.js';
 import type { HealthDetail, Readiness } from './routes/health.js';
 import { toStallView } from './routes/queue-view.js';
 
-/** Breakers in front of deciding who calls, a kind of credential each. */
-const securityBreaker = /^security(-|$)/;
+/** The breaker in front of deciding who shows an API key, and the one in front of asking Vault for that. */
+const keyBreakers = ['security', 'vault-security'];
+/** What the breakers in front of deciding about other kinds of credentials are called, a kind each. */
+const otherSecurityPrefix = 'security-';
 /** What the breakers in front of Vault are called, a use of it each. */
 const vaultBreakerPrefix = 'vault-';
+
+/** How deciding about API keys fares. */
+export interface CallersOutlook {
+  /** Whether Vault tells who has which key. */
+  readonly records: FolderState;
+  /** Whether some caller is let in all the same, because that was asked lately. */
+  readonly remembersAny: boolean;
+}
+
+export interface VaultOutlook extends Pick<VaultService, 'isAnswering'> {
+  /** Absent where nothing is known of it. */
+  readonly callers?: CallersOutlook;
+}
 
 /**
  * Whether requests should be sent here. Without any node of the database the process still answers from memory; only if
  * Vault is away as well it is of no use: new callers cannot be told apart, and nothing can be encrypted. Nor is it while
- * its breakers let it decide of no caller who that is. Where several nodes are configured, one without a replica is
- * degraded. Anybody may ask, so names of breakers are all that is told.
+ * it can decide of no caller who that is: every request would be answered with 503. Where several nodes are configured, one
+ * without a replica is degraded. Anybody may ask, so names of breakers are all that is told.
  */
 export function readinessOf(
   { cluster, nodes }: DatabaseStatus,
-  vault: Pick<VaultService, 'isAnswering'>,
+  vault: VaultOutlook,
   outlooks: readonly BreakerOutlook[],
   isDraining: boolean,
 ): Readiness {
@@ -31,7 +47,7 @@ export function readinessOf(
   const isVaultLeftAlone = outlooks.some(
     ({ name, state, isAdmitting }) => name.startsWith(vaultBreakerPrefix) && state === 'open' && !isAdmitting,
   );
-  const isVaultUp = vault.isAnswering && !isVaultLeftAlone;
+  const isVaultUp = vault.isAnswering && !isVaultLeftAlone && vault.callers?.records.isReadable !== false;
   const checks = {
     databasePrimary: primary,
     databaseReplica: replica,
@@ -41,9 +57,9 @@ export function readinessOf(
   const breakers = unwell.length > 0 && Object.fromEntries(unwell.map(({ name, state }) => [name, state]));
   const facts = { checks, ...(breakers && { breakers }) };
   if (isDraining) return { status: 'draining', ...facts };
-  const guards = outlooks.filter(({ name }) => securityBreaker.test(name));
   const isLockedOut =
-    guards.length > 0 && guards.every(({ state, isAdmitting }) => !isAdmitting && state !== 'half-open');
+    isEveryKeyRefused(vault.callers, outlooks) &&
+    outlooks.filter(({ name }) => name.startsWith(otherSecurityPrefix)).every(isRefusing);
   // one use that fails says nothing of the others: making logins does so for want of the database alone
   const hasAny = primary === 'up' || replica === 'up' || vault.isAnswering;
   if (isLockedOut || !hasAny) return { status: 'unavailable', ...facts };
@@ -52,10 +68,27 @@ export function readinessOf(
   return { status: isWhole ? 'ok' : 'degraded', ...facts };
 }
 
+/** Whoever was let in lately still is, but not while an admin has isolated the decision itself. */
+function isEveryKeyRefused(
+  callers: CallersOutlook | undefined,
+  outlooks: readonly BreakerOutlook[],
+): boolean {
+  const [guard, source] = keyBreakers.map((breaker) => outlooks.find(({ name }) => name === breaker));
+  if (guard && isRefusing(guard) && (guard.state !== 'open' || !callers?.remembersAny)) return true;
+  if (!callers || callers.remembersAny) return false;
+  return !callers.records.isReadable || (source !== undefined && isRefusing(source));
+}
+
+/** A trial that is under way may end well at any moment. */
+function isRefusing({ state, isAdmitting }: BreakerOutlook): boolean {
+  return !isAdmitting && state !== 'half-open';
+}
+
 export interface HealthParts {
   readonly database: DatabaseStatus;
   readonly cache: LastAnswersStats;
   readonly vault: VaultService;
+  readonly callers: CallersOutlook;
   readonly breakers: readonly BreakerView[];
   readonly outlooks: readonly BreakerOutlook[];
   readonly queue: {
@@ -69,7 +102,8 @@ export interface HealthParts {
 /** Everything an operator wants to know of the process and of what it depends on. */
 export async function detailedHealth(parts: HealthParts): Promise<HealthDetail> {
   const { database, cache, vault, breakers, isDraining } = parts;
-  const { status, checks } = readinessOf(database, vault, parts.outlooks, isDraining);
+  const outlook = { isAnswering: vault.isAnswering, callers: parts.callers };
+  const { status, checks } = readinessOf(database, outlook, parts.outlooks, isDraining);
   const [vaultHealth, queue] = await Promise.all([vault.health(), queueHealth(parts.queue)]);
   const followers = unlistedFollowers(database);
   const isWhole =

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Pool } from 'pg';
 import { connectionString, MAINTENANCE_DATABASE } from '../../dev/postgres/admin-client.js';
 import { waitUntil } from '../../dev/wait-until.js';
-import { appRoleLogin } from '../../shared/services/vault/login-strategies.js';
+import { appRoleLogin, tokenLogin } from '../../shared/services/vault/login-strategies.js';
 import type { CredentialConsumer } from '../../shared/services/vault/credential-rotation.js';
 import type { DatabaseCredentials } from '../../shared/services/vault/database-credentials.js';
 import { vaultPath } from '../../shared/services/vault/vault-path.js';
@@ -157,6 +157,47 @@ export function describeServiceContract(context: () => ContractContext): void {
       });
       expect(await service.callers.names()).toEqual(['ops']);
       expect(await service.callers.find('nobody')).toBeUndefined();
+    });
+
+    const another = (kvMount: string): VaultService => {
+      const { server, root } = context();
+      return new VaultService(
+        { address: server.address, kvMount, transitKey: 'stores' },
+        { login: tokenLogin(root.token), log: new Recorder() },
+      );
+    };
+
+    it('tells a record that is not there from a place that is not there', async () => {
+      const there = another(kv());
+      const nowhere = another(`${kv()}-nowhere`);
+      try {
+        await Promise.all([there.watchCallers(), nowhere.watchCallers()]);
+        expect(there.callersState).toEqual({ isReadable: true });
+        expect(await there.callers.find('nobody')).toBeUndefined();
+        expect(nowhere.callersState).toMatchObject({ isReadable: false });
+        await expect(nowhere.callers.find('nobody')).rejects.toThrow();
+      } finally {
+        await Promise.all([there.close(), nowhere.close()]);
+      }
+    });
+
+    it('sees without any caller that Vault is sealed, and that it is not any more', async () => {
+      const { server } = context();
+      // A server that is not ours is not sealed: there is nothing to see then.
+      if (!server.seal) return;
+      const watching = another(kv());
+      try {
+        await watching.watchCallers();
+        await server.seal.seal();
+        await waitUntil('the seal to be seen', () => !watching.callersState.isReadable, soon);
+        expect(watching.callersState).toEqual({ isReadable: false, reason: 'sealed' });
+        await server.seal.unseal();
+        await waitUntil('its end to be seen', () => watching.callersState.isReadable, soon);
+        expect(await watching.callers.find('nobody')).toBeUndefined();
+      } finally {
+        await server.seal.unseal();
+        await watching.close();
+      }
     });
 
     it('encrypts fields, opens them in batches, and rewraps their keys', async () => {

@@ -96,6 +96,20 @@ describe('field encryption', () => {
     expect(results.map(({ ok }) => ok)).toEqual([true, false, true]);
   });
 
+  it.each<[string, Buffer]>([
+    ['nothing', Buffer.alloc(0)],
+    ['too little for a key', Buffer.alloc(16)],
+    ['too much for a key', Buffer.alloc(64)],
+  ])('lets only the field fail whose key turns out to hold %s', async (_, held) => {
+    const good = { field: await fields.encrypt(contact, storeId), context: storeId };
+    const key = await bench.service.transit.encrypt(held);
+    const bad = { field: { ...good.field, key }, context: storeId };
+    fields.clear();
+    const results = await fields.decryptMany([good, bad, good]);
+    expect(results.map(({ ok }) => ok)).toEqual([true, false, true]);
+    await expect(fields.decrypt(bad.field, storeId)).rejects.toThrow(FieldDecryptionError);
+  });
+
   it('remembers opened keys for a bounded time and in a bounded number', async () => {
     const field = await fields.encrypt(contact, storeId);
     const reader = make({ maxOpened: 1 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { DatabaseStatus } from '../../shared/database/connection-manager.js';
 import type { BreakerOutlook } from '../../shared/resilience/breaker-registry.js';
 import type { Readiness } from '../../store-service/routes/health.js';
-import { readinessOf } from '../../store-service/health.js';
+import { type CallersOutlook, readinessOf } from '../../store-service/health.js';
 
 const primary = { kind: 'healthy' };
 const nobody = { kind: 'no_primary' };
@@ -119,5 +119,57 @@ describe('readiness while a use of Vault is being left alone', () => {
       checks: { vault: 'down' },
     });
     expect(readinessOf(away, { isAnswering: false }, [outlook], false).status).toBe('unavailable');
+  });
+});
+
+describe('readiness as callers meet it', () => {
+  const readable = { isReadable: true } as const;
+  const sealed = { isReadable: false, reason: 'sealed' } as const;
+  const whole = database(primary, 'primary', 'replica');
+  const ready = (callers: CallersOutlook, ...outlooks: BreakerOutlook[]): Readiness =>
+    readinessOf(whole, { isAnswering: true, callers }, outlooks, false);
+  const tokens = { name: 'security-oidc', state: 'closed', isAdmitting: true } as const;
+  const guard = { name: 'security', state: 'open', isAdmitting: false } as const;
+
+  it('is unavailable when no key can be looked up and none is remembered, whatever the breakers say', () => {
+    expect(ready({ records: sealed, remembersAny: false })).toMatchObject({
+      status: 'unavailable',
+      checks: { vault: 'down' },
+    });
+    const trialDue = { ...guard, isAdmitting: true };
+    expect(ready({ records: sealed, remembersAny: false }, trialDue).status).toBe('unavailable');
+  });
+
+  it('is degraded while some caller is still let in', () => {
+    for (const outlooks of [[], [guard]]) {
+      expect(ready({ records: sealed, remembersAny: true }, ...outlooks)).toMatchObject({
+        status: 'degraded',
+        checks: { vault: 'down' },
+      });
+    }
+  });
+
+  it('is degraded while callers with tokens are let in', () => {
+    expect(ready({ records: sealed, remembersAny: false }, tokens).status).toBe('degraded');
+    const refusing = { ...tokens, state: 'open', isAdmitting: false } as const;
+    expect(ready({ records: sealed, remembersAny: false }, refusing).status).toBe('unavailable');
+  });
+
+  it('is unavailable while an admin has isolated what decides, whoever is remembered', () => {
+    const isolated = { ...guard, state: 'isolated' } as const;
+    expect(ready({ records: readable, remembersAny: true }, isolated).status).toBe('unavailable');
+  });
+
+  it.each(['open', 'isolated'] as const)(
+    'is unavailable once nobody is remembered and vault-security is %s',
+    (state) => {
+      const source = { name: 'vault-security', state, isAdmitting: false };
+      expect(ready({ records: readable, remembersAny: true }, source).status).toBe('degraded');
+      expect(ready({ records: readable, remembersAny: false }, source).status).toBe('unavailable');
+    },
+  );
+
+  it('is ok when records can be read, though nobody has called yet', () => {
+    expect(ready({ records: readable, remembersAny: false }).status).toBe('ok');
   });
 });

@@ -148,6 +148,16 @@ export const metricDefinitions: Readonly<Record<string, MetricDefinition>> = {
     help: 'Things that somebody should look at',
     labels: ['event'],
   },
+  vault_callers_readable: {
+    kind: 'gauge',
+    help: '1 while records of callers can be read from Vault',
+    labels: [],
+  },
+  caller_look_ups_total: {
+    kind: 'counter',
+    help: 'Callers that had to be looked up, by why, and by what came of it; refused ones were not looked up',
+    labels: ['reason', 'outcome'],
+  },
   vault_lease_expires_timestamp_seconds: {
     kind: 'gauge',
     help: 'When a lease is over, as Unix time',

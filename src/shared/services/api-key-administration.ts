@@ -4,6 +4,7 @@ import type { Role } from './authenticator.js';
 import {
   createApiKey,
   isActive,
+  isCallerId,
   maxActiveKeys,
   parseCallerRecord,
   type CallerRecord,
@@ -43,6 +44,8 @@ export interface ReadableKey {
 }
 
 const fingerprintLength = 8;
+/** Fewer than Vault is asked for at once by anybody, or long lists would be refused. */
+const readsAtOnce = 16;
 
 /** Makes, lists and revokes API keys. Vault sees hashes only. */
 export class ApiKeyAdministration {
@@ -90,8 +93,12 @@ export class ApiKeyAdministration {
     const names = await this.#records.names();
     // What ends in a slash is a folder of somebody else's.
     const ids = names.filter((name) => !name.endsWith('/'));
-    const summaries = await Promise.all(ids.map((id) => this.#summariseCaller(id)));
-    return summaries.flat();
+    const summaries: KeySummary[] = [];
+    for (let start = 0; start < ids.length; start += readsAtOnce) {
+      const some = ids.slice(start, start + readsAtOnce);
+      summaries.push(...(await Promise.all(some.map((id) => this.#summariseCaller(id)))).flat());
+    }
+    return summaries;
   }
 
   /**
@@ -129,7 +136,14 @@ export class ApiKeyAdministration {
   }
 
   async #summariseCaller(id: string): Promise<KeySummary[]> {
-    const secret = await this.#records.find(id);
+    if (!isCallerId(id)) return [{ id, state: 'malformed' }];
+    let secret: Secret | undefined;
+    try {
+      secret = await this.#records.find(id);
+    } catch (error) {
+      if (error instanceof VaultError && error.failure === 'unreadable') return [{ id, state: 'malformed' }];
+      throw error;
+    }
     if (!secret) return [];
     const record = parseCallerRecord(id, secret.reveal());
     return record ? this.#summarise(record) : [{ id, state: 'malformed' }];

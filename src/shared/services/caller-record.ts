@@ -9,6 +9,9 @@ const hashPattern = /^[0-9a-f]{64}$/;
 /** Keys of one caller that may be active at once: an old and a new one, while clients change over. */
 export const maxActiveKeys = 2;
 
+/** More than are ever kept, those that are over included: each of them is compared at every request. */
+const maxStoredKeys = 64;
+
 /** What is kept of one API key; never the secret. */
 export interface StoredKey {
   /** SHA-256 of the secret, 64 hex digits. */
@@ -40,9 +43,14 @@ export function parseApiKey(bearerToken: string): PresentedKey | undefined {
 
 /** A new key; the secret exists nowhere else. */
 export function createApiKey(id: string): { readonly apiKey: string; readonly hash: string } {
-  if (!idPattern.test(id)) throw new RangeError('An id is up to 64 lower-case letters, digits and hyphens');
+  if (!isCallerId(id)) throw new RangeError('An id is up to 64 lower-case letters, digits and hyphens');
   const secret = randomBytes(32).toString('base64url');
   return { apiKey: `spk_${id}_${secret}`, hash: sha256(secret).toString('hex') };
+}
+
+/** Whether a record of this name can be a caller's. */
+export function isCallerId(name: string): boolean {
+  return idPattern.test(name);
 }
 
 /** The record in a Vault secret; undefined if it is not exactly of the right form. */
@@ -53,6 +61,7 @@ export function parseCallerRecord(
   const role = roles.find((known) => known === data['role']);
   const { keys } = data;
   if (data['id'] !== id || role === undefined || !Array.isArray(keys)) return undefined;
+  if (keys.length > maxStoredKeys) return undefined;
   const parsed = keys.map(parseStoredKey);
   return parsed.every((key) => key !== undefined) ? { id, role, keys: parsed } : undefined;
 }

@@ -27,6 +27,9 @@ export interface UsableKey {
   readonly wrapped: string;
 }
 
+/** Of AES-256. */
+const keyBytes = 32;
+
 /** Data keys at hand, for a bounded time: one to encrypt with, and those that were opened to decrypt. */
 export class DataKeyRing {
   readonly #options: DataKeyRingOptions;
@@ -65,7 +68,9 @@ export class DataKeyRing {
     const answers = await this.#options.source.decryptMany(missing);
     missing.forEach((name, index) => {
       const answer = answers[index];
-      if (answer?.ok) result.set(name, this.#remember(name, answer.value));
+      if (answer?.ok && answer.value.length === keyBytes) {
+        result.set(name, this.#remember(name, answer.value));
+      } else if (answer?.ok) result.set(name, new Error('What Vault opened is no data key'));
       else result.set(name, answer?.error ?? new Error('Vault gave no answer for a data key'));
     });
     return result;

@@ -8,6 +8,11 @@ export interface GuardedAuthenticatorOptions {
   readonly breaker: Breaker;
   /** Who was verified so lately that it counts without asking; asks nobody, and extends nothing. */
   readonly recall?: (bearerToken: string) => Principal | undefined;
+  /**
+   * Whether the authenticator itself takes what it asks others through the breaker. Then only that counts and takes a place
+   * there: a decision that needs no asking, of whatever credential, says nothing of whoever would be asked.
+   */
+  readonly asksThroughBreaker?: boolean;
 }
 
 const defaultRetryAfterMs = 2_000;
@@ -65,8 +70,7 @@ export class GuardedAuthenticator implements ConfirmingAuthenticator {
 
   /** @throws {SecurityUnavailableError} if it cannot be decided, for whatever reason */
   confirm(principal: Principal, role: Role): Promise<void> {
-    const { authenticator, breaker } = this.#options;
-    return this.#guard(() => breaker.run(() => authenticator.confirm(principal, role)));
+    return this.#guard(() => this.#pass(() => this.#options.authenticator.confirm(principal, role)));
   }
 
   async #guard<T>(decide: () => Promise<T>): Promise<T> {
@@ -92,12 +96,16 @@ export class GuardedAuthenticator implements ConfirmingAuthenticator {
   }
 
   #ask(bearerToken: string): Promise<Principal> {
-    const { authenticator, breaker } = this.#options;
-    return breaker.run(async () => {
-      const principal: unknown = await authenticator.authenticate(bearerToken);
+    return this.#pass(async () => {
+      const principal: unknown = await this.#options.authenticator.authenticate(bearerToken);
       if (!isPrincipal(principal)) throw new TypeError('The authenticator answered with no principal');
       return principal;
     });
+  }
+
+  #pass<T>(decide: () => Promise<T>): Promise<T> {
+    const { breaker, asksThroughBreaker = false } = this.#options;
+    return asksThroughBreaker ? decide() : breaker.run(decide);
   }
 
   /** What was decided before counts for nothing then, nor does what is being decided. */

@@ -1,31 +1,24 @@
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { ForbiddenError, UnauthenticatedError } from '../errors/app-error.js';
-import type { BreakerRegistry } from '../resilience/breaker-registry.js';
 import { systemTimerClock, type TimerClock } from '../timer-clock.js';
 import { type ConfirmingAuthenticator, hasRole, type Principal, roles, type Role } from './authenticator.js';
-import { IssuerKeys } from './issuer-keys.js';
+import { IssuerAwayError, IssuerKeys, type IssuerKeysOptions } from './issuer-keys.js';
 import { SecurityUnavailableError } from './security-service.js';
-import { describeFailure, retryAfterMsOf } from './vault/vault-away.js';
-import type { VaultLog } from './vault/vault-ports.js';
+import { describeFailure } from './vault/vault-away.js';
 
-export interface OidcOptions {
-  /** URL of the provider, exactly as in the tokens' `iss`. */
-  readonly issuer: string;
+export interface OidcOptions extends IssuerKeysOptions {
   /** Must be in the tokens' `aud`. */
   readonly audience: string;
   /** Claim that holds a role, or a list with one among others; `role` unless told. */
   readonly roleClaim?: string;
-  readonly log: VaultLog;
-  readonly timeoutMs?: number;
-  readonly clock?: TimerClock;
-  /** Gets to know the breaker in front of the provider. */
-  readonly registry?: Pick<BreakerRegistry, 'register'>;
 }
 
 /** Asymmetric ones only: with a shared secret, whoever can check tokens could make them (RFC 8725, section 3.1). */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 const clockToleranceSeconds = 5;
 const defaultRetryAfterMs = 5_000;
+/** One that is met again and again is told again after so long. */
+const complaintIntervalMs = 60_000;
 const subjectPattern = /^[\x21-\x7e]{1,200}$/;
 
 /** Knows callers by JWTs of one OpenID provider (RFC 7519, RFC 8725). */
@@ -33,6 +26,7 @@ export class OidcAuthenticator implements ConfirmingAuthenticator {
   readonly #options: OidcOptions;
   readonly #clock: TimerClock;
   readonly #keys: IssuerKeys;
+  #complainedAtMs = -Infinity;
 
   /** @throws {TypeError} if the issuer cannot be trusted to be the issuer */
   constructor(options: OidcOptions) {
@@ -68,7 +62,7 @@ export class OidcAuthenticator implements ConfirmingAuthenticator {
   }
 
   async #verify(token: string): Promise<JWTPayload> {
-    const { issuer, audience, log } = this.#options;
+    const { issuer, audience } = this.#options;
     try {
       const { payload } = await jwtVerify(token, this.#keys.find, {
         issuer,
@@ -81,13 +75,22 @@ export class OidcAuthenticator implements ConfirmingAuthenticator {
       return payload;
     } catch (error) {
       if (isRefusal(error)) throw new UnauthenticatedError('The token is not valid');
-      log.error('Tokens cannot be checked', describeFailure(error));
-      throw new SecurityUnavailableError(retryAfterMsOf(error) ?? defaultRetryAfterMs);
+      // what the fetch of keys met, it has told
+      if (!(error instanceof IssuerAwayError)) this.#complain(error);
+      const retryAfterMs = error instanceof IssuerAwayError ? error.retryAfterMs : undefined;
+      throw new SecurityUnavailableError(retryAfterMs ?? defaultRetryAfterMs);
     }
+  }
+
+  #complain(error: unknown): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#complainedAtMs < complaintIntervalMs) return;
+    this.#complainedAtMs = nowMs;
+    this.#options.log.error('A token cannot be checked: it alone is refused', describeFailure(error));
   }
 }
 
-/** What jose says of the token itself; anything else says that the keys could not be had, or made no sense. */
+/** What jose says of the token itself; anything else says that the key could not be had, or made no sense. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof errors.JWTExpired ||

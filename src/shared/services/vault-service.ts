@@ -9,6 +9,7 @@ import type { LoginStrategy } from './vault/login-strategies.js';
 import type { Secret } from './vault/secret.js';
 import { SecretReader } from './vault/secret-reader.js';
 import { SecretStore } from './vault/secret-store.js';
+import { FolderWatch, type FolderState } from './vault/folder-watch.js';
 import { Transit } from './vault/transit.js';
 import { checkNode, isUsable } from './vault/vault-health.js';
 import type { VaultNodeState } from './vault/vault-health.js';
@@ -50,9 +51,11 @@ export interface VaultServiceDependencies {
 }
 
 export interface VaultHealth {
-  /** `up`: everything works; `degraded`: something stands in or is being left alone; `down`: Vault is away. */
+  /** `up`: everything works; `degraded`: something stands in or is being left alone; `down`: Vault is away, or tells of no caller. */
   readonly status: 'up' | 'degraded' | 'down';
   readonly node: VaultNodeState;
+  /** `readable`, or what keeps records of callers from being read. */
+  readonly callers: string;
   readonly isSignedIn: boolean;
   readonly leases: readonly {
     readonly path: string;
@@ -60,6 +63,9 @@ export interface VaultHealth {
     readonly expiresInMs?: number;
   }[];
 }
+
+/** One look may take more than one request. */
+const lookGraceMs = 500;
 
 /** Records of who may call lie below this path; they never fall back to anything. */
 export const callersPath = 'api-keys';
@@ -74,6 +80,7 @@ export class VaultService {
   readonly callers: SecretStore;
   readonly #session: VaultSession;
   readonly #reader: SecretReader;
+  readonly #callersWatch: FolderWatch;
   readonly #fallback: EnvironmentFallback;
   readonly #rotations: CredentialRotation[] = [];
   readonly #databaseMount: string;
@@ -119,11 +126,19 @@ export class VaultService {
       fallback: this.#fallback,
       ...this.#ports,
     });
+    this.#callersWatch = new FolderWatch({
+      session: this.#session,
+      mount,
+      folder: callersPath,
+      timeoutMs: connection.timeoutMs + lookGraceMs,
+      ...this.#ports,
+    });
     this.callers = new SecretStore({
       session: this.#session,
       mount,
       folder: callersPath,
       reader: this.#reader,
+      watch: this.#callersWatch,
     });
     this.transit = new Transit({
       session: this.#session,
@@ -168,15 +183,27 @@ export class VaultService {
     return this.#session.isAnswering;
   }
 
+  /** Whether records of callers can be read, as far as it was looked; asks nobody. */
+  get callersState(): FolderState {
+    return this.#callersWatch.state;
+  }
+
+  /** Looks every few seconds whether records of callers can be read, until `close()`. Resolves after the first look. */
+  watchCallers(): Promise<void> {
+    return this.#callersWatch.start();
+  }
+
   /** Asks the node and tells the state of everything. Never rejects for anything that Vault does. */
   async health(): Promise<VaultHealth> {
     const node = await checkNode(this.#session.client);
     const leases = this.#rotations.map((rotation) => this.#describeLease(rotation));
     const isWell =
       this.#session.isWhole && leases.every(({ state }) => state === 'held' || state === 'permanent');
+    const callers = this.#callersWatch.state;
     return {
-      status: !isUsable(node) ? 'down' : isWell ? 'up' : 'degraded',
+      status: !isUsable(node) || !callers.isReadable ? 'down' : isWell ? 'up' : 'degraded',
       node,
+      callers: callers.isReadable ? 'readable' : callers.reason,
       isSignedIn: this.#session.tokens.isSignedIn,
       leases,
     };
@@ -184,6 +211,7 @@ export class VaultService {
 
   /** Gives leases and the token back. Nothing may be asked of it afterwards. */
   async close(): Promise<void> {
+    this.#callersWatch.stop();
     await Promise.all(this.#rotations.map((rotation) => rotation.stop()));
     await this.#session.close();
   }

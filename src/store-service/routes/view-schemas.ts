@@ -251,6 +251,9 @@ export const viewSchemas = {
     vault: Joi.object({
       status: Joi.string().valid('up', 'degraded', 'down').required(),
       node: Joi.string().required(),
+      callers: Joi.string()
+        .required()
+        .description('`readable`, or what keeps records of callers from being read'),
       isSignedIn: Joi.boolean().required(),
       leases: Joi.array().items(Joi.object().unknown()).required(),
     }).required(),

@@ -25,11 +25,15 @@ export class ContactSeal {
 
   /** @throws {ContactUnreadableError} */
   async unseal(storeId: string, sealed: EncryptedField): Promise<Contact> {
+    let opened: string;
     try {
-      return JSON.parse(await this.#cipher.decrypt(sealed, storeId)) as Contact;
+      opened = await this.#cipher.decrypt(sealed, storeId);
     } catch (error) {
       throw error instanceof FieldDecryptionError ? new ContactUnreadableError(error) : error;
     }
+    const contact = parseContact(opened);
+    if (!contact) throw new ContactUnreadableError(new FieldDecryptionError());
+    return contact;
   }
 
   /** Whether a ciphertext holds this contact; one that cannot be opened any more holds no contact at all. */
@@ -45,5 +49,17 @@ export class ContactSeal {
   /** The store with its contact in the clear. @throws {ContactUnreadableError} */
   async open({ contact, ...store }: Store<EncryptedField>): Promise<Store> {
     return contact ? { ...store, contact: await this.unseal(store.id, contact) } : store;
+  }
+}
+
+/** The parser's message quotes the text, which is personal, so it must not travel. */
+function parseContact(text: string): Contact | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Contact)
+      : undefined;
+  } catch {
+    return undefined;
   }
 }

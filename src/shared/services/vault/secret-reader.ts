@@ -3,8 +3,8 @@ import type { EnvironmentFallback } from './environment-fallback.js';
 import { ReplyFields } from './reply-fields.js';
 import { Secret } from './secret.js';
 import { SingleFlight } from './single-flight.js';
-import { describeFailure, isVaultAway } from './vault-away.js';
-import { isVaultRefusal } from './vault-error.js';
+import { describeFailure, isVaultAway, isVaultDenial } from './vault-away.js';
+import { isAbsence, isVaultRefusal } from './vault-error.js';
 import { vaultPath } from './vault-path.js';
 import type { SecretSource, VaultLog, VaultMetrics } from './vault-ports.js';
 import type { VaultReply } from './vault-transport.js';
@@ -57,16 +57,36 @@ export class SecretReader {
 
   /** A certain version; nothing stands in for it. @throws like `read` */
   async readVersion(path: string, version: number): Promise<Secret> {
-    return this.#noteSource(await this.#fetch('reads', path, version));
+    return this.#noteSource(await this.#fetch(path, version));
   }
 
-  /** For decisions that must not rest on memory or environment: from Vault or not at all. @throws like `read` */
-  async readStrictly(path: string): Promise<Secret> {
-    return this.#noteSource(await this.#fetch('security', path));
+  /**
+   * For decisions that must not rest on memory or environment: from Vault or not at all. That there is no such secret is
+   * counted as a read like any other, though whoever asks may have made its name up: only the log holds nothing of it.
+   * @param judge says what an error means, while the breaker waits for it
+   * @throws like `read`, and whatever `judge` returns
+   */
+  async readStrictly(path: string, judge: (error: unknown) => Promise<unknown>): Promise<Secret> {
+    const target = vaultPath(this.#options.mount, 'data', path);
+    try {
+      const secret = await this.#options.session.call('security', async ({ client, token, signal }) => {
+        try {
+          return secretOf(path, await client.read(target, { operation, token, signal }));
+        } catch (error) {
+          // a denial may be the token's fault, which the session finds out
+          throw isVaultDenial(error) ? error : await judge(error);
+        }
+      });
+      return this.#noteSource(secret);
+    } catch (error) {
+      if (isVaultDenial(error)) throw await judge(error);
+      if (isAbsence(error)) this.#options.metrics.count('vault_secret_reads_total', { source: 'vault' });
+      throw error;
+    }
   }
 
   async #readFromVault(path: string): Promise<Secret> {
-    const secret = await this.#fetch('reads', path);
+    const secret = await this.#fetch(path);
     this.#lastGood.delete(path);
     this.#lastGood.set(path, {
       secret: secret.from('cache'),
@@ -77,10 +97,10 @@ export class SecretReader {
     return secret;
   }
 
-  async #fetch(use: 'reads' | 'security', path: string, version?: number): Promise<Secret> {
+  async #fetch(path: string, version?: number): Promise<Secret> {
     const target = vaultPath(this.#options.mount, 'data', path);
     const query = version === undefined ? {} : { query: { version } };
-    const reply = await this.#options.session.call(use, ({ client, token, signal }) =>
+    const reply = await this.#options.session.call('reads', ({ client, token, signal }) =>
       client.read(target, { operation, token, signal, ...query }),
     );
     return secretOf(path, reply);

@@ -1,7 +1,8 @@
+import type { FolderWatch } from './folder-watch.js';
 import { ReplyFields } from './reply-fields.js';
 import type { Secret } from './secret.js';
 import type { SecretReader } from './secret-reader.js';
-import { VaultError } from './vault-error.js';
+import { isAbsence, VaultError } from './vault-error.js';
 import { vaultPath } from './vault-path.js';
 import type { VaultPath } from './vault-path.js';
 import type { SessionCall, VaultSession } from './vault-session.js';
@@ -9,6 +10,8 @@ import type { SessionCall, VaultSession } from './vault-session.js';
 export interface SecretStoreOptions {
   readonly session: VaultSession;
   readonly reader: SecretReader;
+  /** Tells what fails of the whole folder from what fails of one record. */
+  readonly watch: Pick<FolderWatch, 'judge'>;
   /** Where KV version 2 is mounted. */
   readonly mount: string;
   readonly folder: string;
@@ -25,12 +28,17 @@ export class SecretStore {
     this.#options = options;
   }
 
-  /** @returns undefined if Vault says that there is none @throws like `SecretReader.readStrictly` otherwise */
+  /**
+   * @returns undefined if Vault says that there is none
+   * @throws {VaultError} `unreadable` if this one cannot be read though the folder can; like `SecretReader.readStrictly`
+   *   otherwise
+   */
   async find(name: string): Promise<Secret | undefined> {
+    const { reader, folder, watch } = this.#options;
     try {
-      return await this.#options.reader.readStrictly(`${this.#options.folder}/${name}`);
+      return await reader.readStrictly(`${folder}/${name}`, (error) => watch.judge(error));
     } catch (error) {
-      if (error instanceof VaultError && error.failure === 'not_found') return undefined;
+      if (isAbsence(error)) return undefined;
       throw error;
     }
   }

@@ -117,8 +117,18 @@ export class Transit {
   }
 
   #resultOf<T>(action: Action, fields: ReplyFields, read: (fields: ReplyFields) => T): BatchResult<T> {
-    if (fields.findString('error') === undefined) return { ok: true, value: read(fields) };
-    return { ok: false, error: new VaultError(`transit.${action}`, 'rejected', { reason: 'ITEM' }) };
+    const refused = {
+      ok: false,
+      error: new VaultError(`transit.${action}`, 'rejected', { reason: 'ITEM' }),
+    } as const;
+    if (fields.findString('error') !== undefined) return refused;
+    try {
+      return { ok: true, value: read(fields) };
+    } catch (error) {
+      // one result without what it should hold, such as the plaintext of nothing, spoils no other
+      if (error instanceof VaultError) return refused;
+      throw error;
+    }
   }
 
   async #write(

@@ -12,7 +12,9 @@ export type VaultFailure =
   | 'oversized'
   | 'denied'
   | 'not_found'
-  | 'rejected';
+  | 'rejected'
+  /** One item cannot be read, while others of its kind can: Vault is well. */
+  | 'unreadable';
 
 /** Vault cannot be used at the moment; asking again later may help, and last-good values may stand in. */
 const unavailable: ReadonlySet<VaultFailure> = new Set<VaultFailure>([
@@ -80,6 +82,11 @@ export function isVaultUnavailable(error: unknown): boolean {
 /** Whether Vault definitely said no (400, 403, 404): nothing may stand in for what was asked then. */
 export function isVaultRefusal(error: unknown): boolean {
   return error instanceof VaultError && refusals.has(error.failure);
+}
+
+/** Whether it is certain that there is no such thing: Vault has looked where it would be. */
+export function isAbsence(error: unknown): boolean {
+  return error instanceof VaultError && error.failure === 'not_found' && error.reason !== 'NO_ROUTE';
 }
 
 /** Whether an error counts against a breaker: transport errors, timeouts, 5xx and nonsense, never a 4xx. */

@@ -20,8 +20,9 @@ export type VaultCounter =
   | 'vault_logins_total'
   | 'vault_renewals_total'
   | 'vault_rotations_total'
-  | 'vault_security_events_total';
+  | 'vault_security_events_total'
+  | 'caller_look_ups_total';
 
-export type VaultGauge = 'vault_lease_expires_timestamp_seconds';
+export type VaultGauge = 'vault_lease_expires_timestamp_seconds' | 'vault_callers_readable';
 
 export const noMetrics: VaultMetrics = { count: () => undefined, gauge: () => undefined };

@@ -79,6 +79,11 @@ export class VaultSession {
     return [...this.#breakers.values()].every(({ state }) => state.name === 'closed');
   }
 
+  /** Vault is believed to be back: these uses may be tried at once, and so may the login that they need. */
+  invite(...uses: readonly VaultUse[]): void {
+    for (const use of ['login', ...uses] as const) this.#breaker(use).invite();
+  }
+
   async close(): Promise<void> {
     await this.tokens.stop();
     for (const breaker of this.#breakers.values()) breaker.stop();

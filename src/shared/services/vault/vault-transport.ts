@@ -127,9 +127,11 @@ function replyOf(answer: HttpAnswer, { operation, accept }: TransportRequest): V
   const isAnswer = (status >= 200 && status < 300) || accept?.(status) === true;
   if (!isAnswer) {
     const retryAfterMs = parseRetryAfter(headers['retry-after']);
-    throw new VaultError(operation, failureOfStatus(status, hasErrors(text)), {
+    const failure = failureOfStatus(status, hasErrors(text));
+    throw new VaultError(operation, failure, {
       status,
       ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(failure === 'not_found' && !saysThatNothingIsThere(text) && { reason: 'NO_ROUTE' }),
     });
   }
   if (text === '') return { status, body: undefined };
@@ -138,6 +140,16 @@ function replyOf(answer: HttpAnswer, { operation, accept }: TransportRequest): V
     throw new VaultError(operation, 'malformed', { status });
   }
   return { status, body };
+}
+
+/**
+ * What Vault answers with 404 where it has looked: an empty list of errors, or all there is to say of a deleted version.
+ * Where nothing is mounted it names the route, and whatever else answers in its place has no such list.
+ */
+function saysThatNothingIsThere(text: string): boolean {
+  const body = parseObject(text);
+  const errors = body?.['errors'];
+  return Array.isArray(errors) ? errors.length === 0 : typeof body?.['data'] === 'object';
 }
 
 /** Every error of Vault's own has this list, even if it is empty. */
