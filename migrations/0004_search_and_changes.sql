@@ -48,7 +48,7 @@ $$;
 -- (dump and restore, pg_upgrade), for there transaction ids are others.
 CREATE TABLE database_generations (
   generation integer PRIMARY KEY CHECK (generation >= 1),
-  system_id  bigint NOT NULL UNIQUE
+  system_id  bigint NOT NULL
 );
 
 INSERT INTO database_generations SELECT 1, system_identifier FROM pg_control_system();
@@ -60,16 +60,16 @@ GRANT SELECT, INSERT ON database_generations TO store_platform_rw;
 CREATE FUNCTION current_epoch() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   present bigint;
-  found_generation integer;
+  newest database_generations;
 BEGIN
   SELECT system_identifier INTO present FROM pg_control_system();
   LOOP
-    SELECT generation INTO found_generation FROM database_generations WHERE system_id = present;
-    EXIT WHEN FOUND;
+    SELECT * INTO newest FROM database_generations ORDER BY generation DESC LIMIT 1;
+    EXIT WHEN newest.system_id = present;
     -- of several first writers one makes it, and the others wait for that
-    INSERT INTO database_generations SELECT max(generation) + 1, present FROM database_generations ON CONFLICT DO NOTHING;
+    INSERT INTO database_generations VALUES (newest.generation + 1, present) ON CONFLICT DO NOTHING;
   END LOOP;
-  RETURN (found_generation::bigint << 32) | ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint;
+  RETURN (newest.generation::bigint << 32) | ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint;
 END
 $$;
 
