@@ -97,7 +97,13 @@ describe.each([
   let follower: Follower;
 
   beforeAll(async () => {
-    service = await TestService.start({ DATABASE_MAX_LAG_MS: maxLagMs });
+    service = await TestService.start({
+      DATABASE_MAX_LAG_MS: maxLagMs,
+      // a crowded machine is no reason to give up the wait for a lock
+      DATABASE_LOCK_TIMEOUT_MS: '20000',
+      DATABASE_STATEMENT_TIMEOUT_MS: '25000',
+      DATABASE_QUERY_TIMEOUT_MS: '30000',
+    });
   });
   afterAll(() => service.stop());
 
