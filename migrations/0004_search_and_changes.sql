@@ -90,7 +90,7 @@ BEGIN
       RAISE EXCEPTION 'a store begins as PROVISIONING in version 1'
         USING ERRCODE = 'check_violation', CONSTRAINT = 'stores_initial_state';
     END IF;
-    NEW.search_text := search_form(NEW.name) || E'\n' || search_form(NEW.code);
+    NEW.search_text := search_form(NEW.name) || E'\n' || lower(NEW.code);
     NEW.changed_epoch := current_epoch();
     NEW.changed_xid := pg_current_xact_id();
     RETURN NEW;
@@ -118,7 +118,7 @@ BEGIN
       USING ERRCODE = 'check_violation', CONSTRAINT = 'stores_version_step';
   END IF;
   IF NEW.search_text IS NULL OR NEW.name <> OLD.name THEN
-    NEW.search_text := search_form(NEW.name) || E'\n' || search_form(NEW.code);
+    NEW.search_text := search_form(NEW.name) || E'\n' || lower(NEW.code);
   END IF;
   IF NEW.version <> OLD.version THEN
     NEW.changed_epoch := current_epoch();
