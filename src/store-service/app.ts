@@ -21,12 +21,14 @@ import type { Authenticator } from '../shared/services/authenticator.js';
 import type { JsonSchema } from '../shared/validation/json-schema.js';
 import { actionsEndpoint } from './routes/actions.js';
 import { breakerEndpoints } from './routes/breakers.js';
+import { changesEndpoint } from './routes/changes.js';
 import { descriptionEndpoints, docsRouter } from './routes/docs.js';
 import { type HealthDetail, healthDetailEndpoint, healthEndpoints, type Readiness } from './routes/health.js';
 import { metricsEndpoint, type MetricsPage } from './routes/metrics.js';
 import { operationEndpoint } from './routes/operations.js';
 import { buildOpenApi } from './routes/openapi.js';
 import { type QueueAdministration, queueEndpoints } from './routes/queue.js';
+import type { ChangeFeed } from './services/change-feed.js';
 import type { OperationQueries } from './services/operation-queries.js';
 import type { OperatorActionQueries } from './services/operator-action-queries.js';
 import type { ServiceInfo } from './service-info.js';
@@ -40,6 +42,7 @@ export interface AppDependencies extends StoreRouteDependencies {
   > &
     Partial<Pick<HttpConfig, 'maxConcurrentPerCaller' | 'publicRequests' | 'refusedRequests'>>;
   readonly authenticator: Authenticator;
+  readonly changes: Pick<ChangeFeed, 'read'>;
   readonly operations: Pick<OperationQueries, 'get'>;
   readonly consistency: ConsistencyLedger;
   /** Longest wait for the authenticator's decision; a few seconds unless told. */
@@ -69,6 +72,7 @@ export function createApp(dependencies: AppDependencies): Express {
   const protectedEndpoints = [
     ...(measurements.access === 'public' ? [] : [measurements]),
     ...storeEndpoints(dependencies),
+    changesEndpoint(dependencies.changes),
     operationEndpoint(dependencies.operations),
     healthDetailEndpoint(dependencies.health),
     ...breakerEndpoints(dependencies.breakers),

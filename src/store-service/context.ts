@@ -31,6 +31,7 @@ import { type CallersOutlook, detailedHealth, readinessOf } from './health.js';
 import { Releasers } from '../shared/releasers.js';
 import { readServiceInfo } from './service-info.js';
 import { BreakerControl } from './services/breaker-control.js';
+import { ChangeFeed } from './services/change-feed.js';
 import { ContactSeal } from './services/contact-seal.js';
 import { IdempotentRunner } from './services/idempotent-runner.js';
 import { DurableOperatorLog } from './services/durable-operator-log.js';
@@ -215,6 +216,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
       assertMade: (id) => durable.queue.assertMade(id),
     }),
     writes: durable.writes,
+    changes: new ChangeFeed(database, cursorSigner),
     operations: new OperationQueries(database, durable.queue),
     fingerprints: new Signer(signingKey, 'request fingerprints'),
     breaker: new CircuitBreakerMiddleware({ answers, metrics }),

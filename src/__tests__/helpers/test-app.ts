@@ -116,6 +116,7 @@ export function makeApp(parts: AppParts = {}): { app: RequestListener; logLines:
       assertMade: () => Promise.resolve(),
     }),
     writes: writesAtOnce(new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock)),
+    changes: { read: unasked },
     operations: { get: unasked },
     fingerprints: new Signer(key, 'request fingerprints'),
     consistency: new ConsistencyLedger({ memoryMs: 1_000, maxCallers: 10 }, systemTimerClock),

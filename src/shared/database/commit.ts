@@ -20,10 +20,11 @@ export type CommitResult =
 const commitAndTell = `COMMIT; SELECT ${timelineOfPrimary} AS timeline, (pg_current_wal_insert_lsn() - '0/0')::text AS lsn`;
 
 /**
- * Postgres says 01000 when a cancel ended the wait for a synchronous standby: the commit was made on the primary alone
- * (src/backend/replication/syncrep.c), and a failover would lose it.
+ * Warns when a cancel ended the wait for a synchronous standby: the commit was made on the primary alone
+ * (src/backend/replication/syncrep.c), and a failover would lose it. The code of that warning, 01000, is the one of every
+ * warning without a code of its own, such as that a collation has another version than its index.
  */
-const notReplicatedWarning = '01000';
+const notReplicatedWarning = 'SyncRepWaitForLSN';
 
 /** A statement, and a value for each of its parameters. */
 export interface Statement {

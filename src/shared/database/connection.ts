@@ -151,13 +151,15 @@ export class Connection implements Queryable {
 
   /**
    * Runs several statements in one exchange and watches it closely.
-   * @returns the tags of those that were completed, also if a later one failed, and the codes of warnings
+   * @returns the tags of those that were completed, also if a later one failed, and which routines of Postgres gave
+   *   warnings, those of statements sent right before included
    */
   async exchange(text: string): Promise<Exchange> {
     const tags: string[] = [];
     const warnings: string[] = [];
     const onTag = ({ text: tag }: { text: string }): void => void tags.push(tag);
-    const onNotice = ({ code }: { code?: string | undefined }): void => void warnings.push(code ?? '');
+    const onNotice = ({ routine }: { routine?: string | undefined }): void =>
+      void warnings.push(routine ?? '');
     this.#gatherWrites();
     this.#client.connection.on('commandComplete', onTag);
     this.#client.on('notice', onNotice);
@@ -275,7 +277,7 @@ export class Connection implements Queryable {
 
 export interface Exchange {
   readonly tags: readonly string[];
-  /** SQLSTATEs. */
+  /** Routines of Postgres. */
   readonly warnings: readonly string[];
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   readonly error?: unknown;

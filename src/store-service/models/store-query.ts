@@ -14,7 +14,7 @@ export interface StoreFilter {
   readonly code?: string;
   /** Labels that the store must carry, all of them. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Contained in the name or the code, in any letter case. */
+  /** Contained in the name or the code, in any letter case, with or without diacritics. */
   readonly text?: string;
   /** RFC 3339: changed at that time or later. */
   readonly updatedSince?: string;

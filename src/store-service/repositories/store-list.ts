@@ -9,12 +9,13 @@ import type {
 import { publicColumns, type SealedStore, type StoreRow, toStore } from './store-repository.js';
 
 /**
- * What each sort key compares; every one has an index. Names are sorted without regard to letter case. The id is the
- * tie-break where there are ties: codes are unique, and their index has no id.
+ * What each sort key compares; every one has an index. Names are in the order of the collation `store_names`, to which
+ * those that differ in letter case alone are equal. The id is the tie-break where there are ties: codes are unique, and
+ * their index has no id.
  */
 const sortOrders: Readonly<Record<StoreSortKey, { expression: string; hasTies: boolean }>> = {
   code: { expression: 'code', hasTies: false },
-  name: { expression: 'lower(name)', hasTies: true },
+  name: { expression: 'name COLLATE store_names', hasTies: true },
   createdAt: { expression: 'created_at', hasTies: true },
   updatedAt: { expression: 'updated_at', hasTies: true },
 };
@@ -60,8 +61,7 @@ function toConditions(filter: StoreFilter, parameter: (value: unknown) => string
   if (filter.labels !== undefined) conditions.push(`labels @> ${parameter(filter.labels)}`);
   if (filter.updatedSince !== undefined) conditions.push(`updated_at >= ${parameter(filter.updatedSince)}`);
   if (filter.text !== undefined) {
-    const pattern = parameter(`%${filter.text.replace(/[\\%_]/g, '\\$&')}%`);
-    conditions.push(`(name ILIKE ${pattern} OR code ILIKE ${pattern})`);
+    conditions.push(`search_text LIKE search_pattern(${parameter(filter.text)})`);
   }
   return conditions;
 }

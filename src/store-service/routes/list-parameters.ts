@@ -45,17 +45,26 @@ export const listParameters = {
     )
     .messages({ 'rule.repeated_key': 'must name each key once, for no store carries two values of one' })
     .description('A label the store must carry, as `key:value`; may be repeated, and all must match'),
-  q: plainText({ max: 100 }).description('Contained in name or code, in any letter case'),
+  q: plainText({ max: 100 }).description(
+    'Contained in name or code. Letter case (`STRASSE` finds `Straße`), diacritics and strokes (`cafe` finds `Café`, `lodz` ' +
+      'finds `Łódź`), the kind of white space, dashes and quotes do not count',
+  ),
   updatedSince: withRule(
     Joi.string(),
     'timestamp',
     'must be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z (a "+" must be sent as %2B)',
     isTimestamp,
-  ).description('Changed at this time or later (RFC 3339)'),
+  ).description(
+    'Changed at this time or later (RFC 3339). Not for polling: a change that waited for another one shows up after it, with ' +
+      'an earlier time. `GET /api/changes` misses none',
+  ),
   sort: Joi.string()
     .valid(...storeSortKeys.flatMap((key) => [key, `-${key}`]))
     .default('code')
-    .description('Sort key; `-` for descending. Names are sorted without regard to letter case'),
+    .description(
+      'Sort key; `-` for descending. Names are in the order of the Unicode collation (CLDR, root): accented letters stand ' +
+        'with their letter, letter case does not count, and `Store 9` comes before `Store 10`',
+    ),
   limit,
   cursor,
 } as const;

@@ -206,6 +206,15 @@ export const viewSchemas = {
     meta,
   }),
   StorePage: Joi.object({ items: Joi.array().items(Joi.object(listedStoreFields)).required(), next, meta }),
+  ChangePage: Joi.object({
+    items: Joi.array().items(Joi.object(listedStoreFields)).required(),
+    next: Joi.string().required().description('Cursor to go on with, now or later; always there'),
+    hasMore: Joi.boolean().required().description('Whether there is more to read now'),
+    waitingSince: timestamp.description(
+      'Present while changes are kept back, because a transaction that began before them is not over: when the first of ' +
+        'them was made',
+    ),
+  }),
   AuditPage: Joi.object({ items: Joi.array().items(auditEntry).required(), next }),
   Operation: operation,
   Problem: Joi.object({

@@ -61,6 +61,7 @@ describe('while the primary is away', () => {
     expect((await send(context, 'get', path).expect(200)).body).toEqual(store);
     expect((await send(context, 'get', '/api/stores').expect(200)).body.items).toHaveLength(1);
     await send(context, 'get', `${path}/history`).expect(200);
+    await send(context, 'get', '/api/changes').expect(200);
     expectUnavailable(await send(context, 'post', `/api/stores${orFail}`, newStoreBody()));
     expectUnavailable(await send(context, 'put', `${path}${orFail}`, { ...store, name: 'x' }));
     expectUnavailable(await send(context, 'delete', `${path}${orFail}`).set('If-Match', '"v1"'));
@@ -102,6 +103,7 @@ describe('while no node answers', () => {
     const context = await startOn([closedUrl, 'postgresql://nobody:nothing@127.0.0.1:2/none']);
     expectUnavailable(await send(context, 'get', '/api/stores'));
     expectUnavailable(await send(context, 'get', '/api/stores/01900000-0000-7000-8000-000000000000'));
+    expectUnavailable(await send(context, 'get', '/api/changes'));
     expectUnavailable(await send(context, 'post', `/api/stores${orFail}`, newStoreBody()));
     expect(await readiness(context)).toEqual({
       status: 200,

@@ -176,7 +176,7 @@ describe('a cursor', () => {
 describe('the plan', () => {
   const positions: Record<string, StorePosition> = {
     code: { value: 'S-001500', id: '00000000-0000-7000-8000-000000000000' },
-    name: { value: 'store 2', id: '00000000-0000-7000-8000-000000000000' },
+    name: { value: 'Store 150', id: '00000000-0000-7000-8000-000000000000' },
     createdAt: { value: '2026-01-01T00:02:30.000Z', id: '00000000-0000-7000-8000-000000000000' },
     updatedAt: { value: '2026-01-01T00:02:30.000Z', id: '00000000-0000-7000-8000-000000000000' },
   };

@@ -28,7 +28,15 @@ beforeAll(async () => {
       `CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON slow_marks DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION dawdle()`,
     );
-    await client.query('GRANT ALL ON marks, slow_marks TO store_platform_rw');
+    await client.query(
+      `CREATE FUNCTION grumble() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN RAISE WARNING 'collation has version mismatch'; RETURN NEW; END $$`,
+    );
+    await client.query('CREATE TABLE noisy_marks (name text)');
+    await client.query(
+      'CREATE TRIGGER grumble BEFORE INSERT ON noisy_marks FOR EACH ROW EXECUTE FUNCTION grumble()',
+    );
+    await client.query('GRANT ALL ON marks, slow_marks, noisy_marks TO store_platform_rw');
   });
 });
 
@@ -114,6 +122,16 @@ describe('a commit that is cancelled', () => {
     );
     await writing;
     expect(unknownOutcomes()).toEqual(['cancelled']);
+  });
+});
+
+describe('a commit that is made', () => {
+  it('is known to be, whatever Postgres warns of meanwhile', async () => {
+    await manager.transaction((tx) => {
+      tx.queryAtEnd('INSERT INTO noisy_marks VALUES ($1)', ['loud']);
+      return Promise.resolve();
+    });
+    expect(unknownOutcomes()).toEqual([]);
   });
 });
 
