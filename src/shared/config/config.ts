@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type Joi from 'joi';
+import { codeOf } from '../errors/error-code.js';
 import type { LogLevel } from '../logging/logger.js';
-import { type Environment, environmentSchema, secretNames } from './environment.js';
+import { type Environment, environmentSchema, secretNames, sslModeProblem } from './environment.js';
 import { toVaultConfig, type VaultConfig } from './vault-environment.js';
 
 export interface DatabaseConfig {
@@ -86,33 +87,59 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: EnvironmentVariables): Config {
   const problems: string[] = [];
+  const names = Object.keys(environmentSchema.describe()['keys'] as object);
   const result: Joi.ValidationResult<Environment> = environmentSchema.validate(
-    readEnvironment(env, problems),
+    readVariables(env, names, secretNames, problems),
   );
   problems.push(...(result.error?.details ?? []).map(toProblem));
-  if (result.error || problems.length > 0) throw new ConfigError(problems);
-  return toConfig(result.value);
+  if (result.error) throw new ConfigError(problems);
+  const config = toConfig(result.value);
+  const contradiction = sslModeProblem('DATABASE_URLS', result.value.DATABASE_URLS, config.database.tls);
+  if (contradiction !== undefined) problems.push(contradiction);
+  if (config.vault.caPath !== undefined) readText('VAULT_CACERT', config.vault.caPath, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
 }
 
-function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<string, string> {
-  const names = Object.keys(environmentSchema.describe()['keys'] as object);
+/** The variables of these names, and of the secret ones what is in the files that `<NAME>_FILE` names. */
+export function readVariables(
+  env: EnvironmentVariables,
+  names: readonly string[],
+  secrets: readonly string[],
+  problems: string[],
+): Record<string, string> {
   const values: Record<string, string> = {};
   for (const name of names) {
     const value = env[name];
     if (value !== undefined && value !== '') values[name] = value;
   }
-  for (const name of secretNames) {
+  for (const name of secrets) {
     const path = env[`${name}_FILE`];
     if (path === undefined || path === '') continue;
     if (values[name] !== undefined) problems.push(`${name}: give either ${name} or ${name}_FILE, not both`);
-    try {
-      values[name] = readFileSync(path, 'utf8').trim();
-    } catch (error) {
-      const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-      problems.push(`${name}_FILE: the file cannot be read (${reason})`);
-    }
+    const text = readText(`${name}_FILE`, path, problems)?.trim();
+    if (text === '') problems.push(`${name}_FILE: the file is empty`);
+    if (text !== undefined) values[name] = text;
   }
   return values;
+}
+
+const unreadable: Readonly<Record<string, string>> = {
+  ENOTDIR: 'a part of its path is a file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this account may not read it',
+  EPERM: 'this account may not read it',
+};
+
+function readText(name: string, path: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = codeOf(error) ?? 'unreadable';
+    const reason = unreadable[code];
+    problems.push(`${name}: the file cannot be read (${reason === undefined ? code : `${code}: ${reason}`})`);
+    return undefined;
+  }
 }
 
 const explanations: Readonly<Record<string, string>> = {
@@ -122,11 +149,13 @@ const explanations: Readonly<Record<string, string>> = {
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
   connectionStrings:
     'must be connection strings like postgresql://user:password@host:5432/database, without parameters',
+  vaultAddress: 'must be http(s)://host:port and nothing more',
 };
 
-function toProblem(item: Joi.ValidationErrorItem): string {
+/** By the name of the variable, and never by its value. */
+export function toProblem(item: Joi.ValidationErrorItem): string {
   const name = item.path.join('.');
-  const isSecret = (secretNames as readonly string[]).includes(name);
+  const isSecret = name === 'DATABASE_OWNER_URL' || (secretNames as readonly string[]).includes(name);
   const fallback = isSecret ? 'has a wrong format' : item.message.replace(`${name} `, '');
   return `${name}: ${explanations[item.type] ?? fallback}`;
 }
@@ -191,7 +220,11 @@ function toConfig(env: Environment): Config {
 }
 
 /** Production verifies its servers unless it is told otherwise; elsewhere they are on the same machine. */
-function tlsOf({ NODE_ENV, DATABASE_TLS, DATABASE_TLS_CA }: Environment): Pick<DatabaseConfig, 'tls'> {
+export function tlsOf({
+  NODE_ENV,
+  DATABASE_TLS,
+  DATABASE_TLS_CA,
+}: Pick<Environment, 'NODE_ENV' | 'DATABASE_TLS' | 'DATABASE_TLS_CA'>): Pick<DatabaseConfig, 'tls'> {
   const automatic = NODE_ENV === 'production' ? 'verify-full' : 'off';
   const mode = DATABASE_TLS === 'auto' ? automatic : DATABASE_TLS;
   if (mode === 'off') return {};
