@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from './clock.js';
+import { outsideRequest } from './logging/request-context.js';
 
 /** Stops a scheduled task; calling it again, or after the task ran, does nothing. */
 export type CancelTask = () => void;
@@ -8,7 +9,7 @@ export interface TimerClock extends Clock {
   /** Milliseconds since an arbitrary moment; never jumps, unlike `now()`. For durations and deadlines. */
   monotonicMs(): number;
   /**
-   * Runs `task` once. Never keeps the process alive by itself.
+   * Runs `task` once, outside of the request that asked for it. Never keeps the process alive by itself.
    * @param delayMs at most 2^31 - 1: beyond that Node fires at once
    */
   after(delayMs: number, task: () => void): CancelTask;
@@ -18,7 +19,7 @@ export const systemTimerClock: TimerClock = {
   now: () => systemClock.now(),
   monotonicMs: () => performance.now(),
   after: (delayMs, task) => {
-    const timer = setTimeout(task, delayMs).unref();
+    const timer = outsideRequest(() => setTimeout(task, delayMs).unref());
     return () => {
       clearTimeout(timer);
     };
