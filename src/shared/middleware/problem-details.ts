@@ -1,7 +1,8 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { AppError, MalformedInputError, NotFoundError, ReplayedError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
-import { currentRequestContext } from '../logging/request-context.js';
+import { problemFields } from '../logging/problem-fields.js';
+import { currentRequestContext, noteOutcome } from '../logging/request-context.js';
 import { HttpError } from './http-error.js';
 import { type ProblemKind, statusOf, titleOf } from './problem-catalogue.js';
 
@@ -46,6 +47,7 @@ export function problemDetails(logger: Logger): ErrorRequestHandler {
       next(thrown);
       return;
     }
+    noteOutcome(problemFields(error ?? { code: 'internal' }));
     sendProblem(res, error, req.path);
   };
 }

@@ -71,6 +71,7 @@ export function storeEndpoints({
       path: '/api/stores/:id',
       access: 'viewer',
       contract: storeContracts.get,
+      subject: 'store.id',
       handler: breaker.read((req) => {
         const id = pathId(req, 'a store');
         assertNoParameters(req);
@@ -90,6 +91,7 @@ export function storeEndpoints({
       access: 'operator',
       body: replaceStoreSchema,
       contract: storeContracts.replace,
+      subject: 'store.id',
       handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = pathId(req, 'a store');
         const input = parseBody(replaceStoreSchema, req.body);
@@ -103,6 +105,7 @@ export function storeEndpoints({
       path: '/api/stores/:id',
       access: 'operator',
       contract: storeContracts.decommission,
+      subject: 'store.id',
       handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = pathId(req, 'a store');
         const expected = expectedVersion(ifMatchVersions(req), undefined);
@@ -115,6 +118,7 @@ export function storeEndpoints({
       path: '/api/stores/:id/history',
       access: 'viewer',
       contract: storeContracts.history,
+      subject: 'store.id',
       handler: async (req, res) => {
         const id = pathId(req, 'a store');
         const consistency = consistencyOf(req);
