@@ -7,6 +7,7 @@ const config: Config = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': ['ts-jest', { useESM: true }] },
+  reporters: ['default', '<rootDir>/src/__tests__/helpers/skipped-tests-reporter.ts'],
   globalSetup: '<rootDir>/src/__tests__/helpers/global-setup.ts',
   globalTeardown: '<rootDir>/src/__tests__/helpers/global-teardown.ts',
   maxWorkers: 2,

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from './clock.js';
+import { outsideRequest } from './logging/request-context.js';
 
 /** Stops a scheduled task; calling it again, or after the task ran, does nothing. */
 export type CancelTask = () => void;
@@ -8,8 +9,9 @@ export interface TimerClock extends Clock {
   /** Milliseconds since an arbitrary moment; never jumps, unlike `now()`. For durations and deadlines. */
   monotonicMs(): number;
   /**
-   * Runs `task` once. Does not keep the process alive by itself, unless `keepsProcess` says so: background work must not
-   * hold up an end, and a wait that a caller awaits must not be cut off by one.
+   * Runs `task` once, outside of the request that asked for it. Does not keep the process alive by itself, unless
+   * `keepsProcess` says so: background work must not hold up an end, and a wait that a caller awaits must not be cut off by
+   * one.
    * @param delayMs at most 2^31 - 1: beyond that Node fires at once
    */
   after(delayMs: number, task: () => void, keepsProcess?: boolean): CancelTask;
@@ -27,7 +29,7 @@ export const systemTimerClock: TimerClock = {
   monotonicMs: () => performance.now(),
   after: (delayMs, task, keepsProcess = false) => {
     if (keepsProcess) {
-      const timer = setTimeout(task, delayMs);
+      const timer = outsideRequest(() => setTimeout(task, delayMs));
       return () => {
         clearTimeout(timer);
       };
@@ -39,10 +41,12 @@ export const systemTimerClock: TimerClock = {
       isPending = false;
       pending -= 1;
     };
-    const timer = setTimeout(() => {
-      leave();
-      task();
-    }, delayMs).unref();
+    const timer = outsideRequest(() =>
+      setTimeout(() => {
+        leave();
+        task();
+      }, delayMs).unref(),
+    );
     return () => {
       leave();
       clearTimeout(timer);

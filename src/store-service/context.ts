@@ -189,7 +189,9 @@ async function compose(
   const answers = new LastAnswers({ ...config.cache, settleMs, clock: systemTimerClock });
   metrics.beforeRender(sampleLastAnswers(answers, metrics));
 
-  const commands = new StoreCommands(database, runner, contacts, new NotesSanitizer(), systemClock);
+  const notes = new NotesSanitizer();
+  releasers.add('The check of notes', () => notes.close());
+  const commands = new StoreCommands(database, runner, contacts, notes, systemClock);
   const consistency = new ConsistencyLedger(
     { memoryMs: settleMs, maxCallers: maxRememberedCallers },
     systemTimerClock,

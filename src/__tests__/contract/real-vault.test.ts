@@ -8,6 +8,6 @@ if (real) {
   describeVaultContract(real.name, real.start);
 } else {
   describe.skip('the Vault contract, real server', () => {
-    it('is skipped: set VAULT_ADDR and VAULT_TOKEN, or put bao or vault on the PATH', () => undefined);
+    it('(skipped: set VAULT_ADDR and VAULT_TOKEN, or put bao or vault on the PATH)', () => undefined);
   });
 }

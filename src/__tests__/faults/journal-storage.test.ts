@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { WriteJournal } from '../../shared/resilience/write-journal.js';
+import { onlyWhere } from '../helpers/only-where.js';
 import { InlineEngine, journalOptions, JournalWorkshop, sampleEntry } from '../helpers/journal-samples.js';
 
 const workshop = new JournalWorkshop();
 const isLinux = process.platform === 'linux';
 const smallDisk = isLinux ? await mountSmallDisk() : undefined;
+const { it: onLinux } = onlyWhere(isLinux, 'Linux has the devices and the descriptors in /proc');
+const { it: withSmallDisk } = onlyWhere(smallDisk !== undefined, 'a tmpfs cannot be mounted here');
 
 afterEach(() => workshop.cleanUp());
 afterAll(async () => {
@@ -72,7 +75,7 @@ const diskFull = {
 const diskFails = { ...diskFull, metadata: { reason: 'io_error' } };
 
 describe('a full disk', () => {
-  (smallDisk === undefined ? it.skip : it)(
+  withSmallDisk(
     'refuses, says so, keeps what was taken readable, and recovers when there is room (tmpfs of 1 MB)',
     async () => {
       const disk = smallDisk ?? '';
@@ -100,33 +103,30 @@ describe('a full disk', () => {
     },
   );
 
-  (smallDisk === undefined ? it.skip : it)(
-    'does not keep a journal from opening (tmpfs of 1 MB)',
-    async () => {
-      const disk = smallDisk ?? '';
-      const folder = join(disk, 'found-full');
-      const first = await workshop.openInline(journalOptions(folder));
-      const before = ['a0', 'a1', 'a2', 'a3'];
-      for (const id of before) await first.append(sampleEntry(id, 's', 'x'.repeat(6_000)));
-      await cp(folder, join(disk, 'copy'), { recursive: true });
-      await first.close();
-      await rm(folder, { recursive: true });
-      const ballast = await open(join(disk, 'ballast'), 'w');
-      await expect(
-        (async () => {
-          for (;;) await ballast.write(Buffer.alloc(4_096));
-        })(),
-      ).rejects.toMatchObject({ code: 'ENOSPC' });
-      await ballast.close();
-      const second = await workshop.openInline(journalOptions(join(disk, 'copy')));
-      expect(await idsOf(second)).toEqual(before);
-      const { taken, error } = await fill(second, 'b');
-      expect(error).toMatchObject(diskFull);
-      await rm(join(disk, 'ballast'));
-      await second.append(sampleEntry('c'));
-      expect(await idsOf(second)).toEqual([...before, ...taken, 'c']);
-    },
-  );
+  withSmallDisk('does not keep a journal from opening (tmpfs of 1 MB)', async () => {
+    const disk = smallDisk ?? '';
+    const folder = join(disk, 'found-full');
+    const first = await workshop.openInline(journalOptions(folder));
+    const before = ['a0', 'a1', 'a2', 'a3'];
+    for (const id of before) await first.append(sampleEntry(id, 's', 'x'.repeat(6_000)));
+    await cp(folder, join(disk, 'copy'), { recursive: true });
+    await first.close();
+    await rm(folder, { recursive: true });
+    const ballast = await open(join(disk, 'ballast'), 'w');
+    await expect(
+      (async () => {
+        for (;;) await ballast.write(Buffer.alloc(4_096));
+      })(),
+    ).rejects.toMatchObject({ code: 'ENOSPC' });
+    await ballast.close();
+    const second = await workshop.openInline(journalOptions(join(disk, 'copy')));
+    expect(await idsOf(second)).toEqual(before);
+    const { taken, error } = await fill(second, 'b');
+    expect(error).toMatchObject(diskFull);
+    await rm(join(disk, 'ballast'));
+    await second.append(sampleEntry('c'));
+    expect(await idsOf(second)).toEqual([...before, ...taken, 'c']);
+  });
 
   it('is also the bound of the file: settling and forgetting make room again (SQLite max_page_count)', async () => {
     const journal = await workshop.openInline(
@@ -150,7 +150,7 @@ describe('a full disk', () => {
     expect(fileBytes).toBeLessThanOrEqual(200_704);
   });
 
-  (isLinux ? it : it.skip)('in the middle of a commit leaves nothing behind (log on /dev/full)', async () => {
+  onLinux('in the middle of a commit leaves nothing behind (log on /dev/full)', async () => {
     const folder = await workshop.folder();
     const journal = await workshop.openInline(journalOptions(folder));
     await journal.append(sampleEntry('a'));
@@ -163,32 +163,29 @@ describe('a full disk', () => {
 });
 
 describe('a disk that fails', () => {
-  (isLinux ? it : it.skip)(
-    'at fsync: refuses, opens anew by itself, and loses nothing (log on /dev/null)',
-    async () => {
-      const folder = await workshop.folder();
-      const journal = await workshop.openInline(journalOptions(folder));
-      await journal.append(sampleEntry('a'));
-      replaceOpenFile(join(folder, 'journal.sqlite-wal'), '/dev/null');
-      const outcomes = await Promise.allSettled([
-        journal.append(sampleEntry('b', 'other')),
-        journal.markApplied('a', null),
-      ]);
-      expect(outcomes).toMatchObject([
-        { status: 'rejected', reason: diskFails },
-        { status: 'rejected', reason: diskFails },
-      ]);
-      expect(journal.hasQueued('other')).toBe(false);
-      expect(await idsOf(journal)).toEqual(['a']);
-      await expect(journal.get('a')).resolves.toMatchObject({ state: 'queued' });
-      await journal.append(sampleEntry('b', 'other'));
-      await journal.close();
-      const again = await workshop.openInline(journalOptions(folder));
-      expect(await idsOf(again)).toEqual(['a', 'b']);
-    },
-  );
+  onLinux('at fsync: refuses, opens anew by itself, and loses nothing (log on /dev/null)', async () => {
+    const folder = await workshop.folder();
+    const journal = await workshop.openInline(journalOptions(folder));
+    await journal.append(sampleEntry('a'));
+    replaceOpenFile(join(folder, 'journal.sqlite-wal'), '/dev/null');
+    const outcomes = await Promise.allSettled([
+      journal.append(sampleEntry('b', 'other')),
+      journal.markApplied('a', null),
+    ]);
+    expect(outcomes).toMatchObject([
+      { status: 'rejected', reason: diskFails },
+      { status: 'rejected', reason: diskFails },
+    ]);
+    expect(journal.hasQueued('other')).toBe(false);
+    expect(await idsOf(journal)).toEqual(['a']);
+    await expect(journal.get('a')).resolves.toMatchObject({ state: 'queued' });
+    await journal.append(sampleEntry('b', 'other'));
+    await journal.close();
+    const again = await workshop.openInline(journalOptions(folder));
+    expect(await idsOf(again)).toEqual(['a', 'b']);
+  });
 
-  (isLinux ? it : it.skip)('again and again: is not opened anew at every call', async () => {
+  onLinux('again and again: is not opened anew at every call', async () => {
     const folder = await workshop.folder();
     const journal = await workshop.openInline(journalOptions(folder));
     for (const id of ['a', 'b']) {

@@ -1,3 +1,4 @@
+import { outsideRequest } from '../logging/request-context.js';
 import type { CancelTask, TimerClock } from '../timer-clock.js';
 import { assessCluster, type ClusterMemory, nextClusterState, noMemory } from './cluster-assessment.js';
 import type { DatabaseEvent } from './database-event.js';
@@ -159,7 +160,7 @@ export class ClusterWatch {
 
   #probe(node: Watched): Promise<void> {
     if (this.#isStopped) return Promise.resolve();
-    node.probing ??= this.#probeUntilCertain(node).finally(() => {
+    node.probing ??= outsideRequest(() => this.#probeUntilCertain(node)).finally(() => {
       node.probing = undefined;
       this.#schedule(node);
     });

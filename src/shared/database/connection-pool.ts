@@ -1,3 +1,4 @@
+import { outsideRequest } from '../logging/request-context.js';
 import type { CancelTask, TimerClock } from '../timer-clock.js';
 import { DatabaseUnavailableError } from './database-error.js';
 import type { Connection } from './connection.js';
@@ -92,7 +93,8 @@ export class ConnectionPool {
   async #openNew(): Promise<Connection> {
     this.#opening += 1;
     try {
-      const connection = await this.#open(this.#cut.signal);
+      // whoever asked for it first, others will use it, and may see it break
+      const connection = await outsideRequest(() => this.#open(this.#cut.signal));
       if (this.#cut.signal.aborted) {
         connection.destroy();
         throw this.#cut.signal.reason as Error;

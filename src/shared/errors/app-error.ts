@@ -90,10 +90,16 @@ export class MalformedInputError extends AppError {
   }
 }
 
-/** The request is understood, but its values break a rule; `details` lists every one. */
+/**
+ * The request is understood, but its values break a rule; `details` lists every one, or as many as are listed at most:
+ * `metadata.omittedErrors` says how many there are beyond those.
+ */
 export class ValidationError extends AppError {
-  constructor(details: readonly ErrorDetail[], code = 'validation_failed') {
-    super('validation_failed', code, summary(details), { details });
+  constructor(details: readonly ErrorDetail[], code = 'validation_failed', omittedErrors = 0) {
+    super('validation_failed', code, summary(details, omittedErrors), {
+      details,
+      ...(omittedErrors > 0 && { metadata: { omittedErrors } }),
+    });
   }
 }
 
@@ -166,8 +172,9 @@ export class ReplayedError extends AppError {
   }
 }
 
-function summary(details: readonly ErrorDetail[]): string {
+function summary(details: readonly ErrorDetail[], omitted: number): string {
   const [first] = details;
   if (!first) return 'The request is not valid';
-  return details.length === 1 ? first.detail : `${first.detail} (and ${details.length - 1} more)`;
+  const others = details.length - 1 + omitted;
+  return others === 0 ? first.detail : `${first.detail} (and ${others} more)`;
 }

@@ -1,5 +1,6 @@
 import { type RequestHandler, Router } from 'express';
 import type Joi from 'joi';
+import { noteOutcome } from '../logging/request-context.js';
 import type { Role } from '../services/authenticator.js';
 import type { JsonSchema } from '../validation/json-schema.js';
 import { authorisation } from './authentication.js';
@@ -57,6 +58,8 @@ export interface Endpoint {
   /** Schema of the body; where there is none, a body is refused. */
   readonly body?: Joi.ObjectSchema;
   readonly contract: EndpointContract;
+  /** Log field that the `id` of the path is written to, such as `store.id`. */
+  readonly subject?: string;
   readonly handler: RequestHandler;
 }
 
@@ -75,8 +78,9 @@ export function endpointRouter(
     const isPublic = group.every(({ access }) => access === 'public');
     if (isPublic && guards.length > 0) route.all(...guards);
     for (const endpoint of group) {
+      const subject = endpoint.subject === undefined ? [] : [noteSubject(endpoint.subject)];
       const access = endpoint.access === 'public' ? [] : [authorisation(endpoint.access), ...guards];
-      route[endpoint.method](...access, endpoint.body ? jsonBody : noBody, endpoint.handler);
+      route[endpoint.method](...subject, ...access, endpoint.body ? jsonBody : noBody, endpoint.handler);
     }
     const allowed = allowedMethods(group);
     route.options((_req, res) => {
@@ -87,6 +91,14 @@ export function endpointRouter(
     });
   }
   return router;
+}
+
+/** First of all, so that the line of a request that is refused says what it was about, too. */
+function noteSubject(field: string): RequestHandler {
+  return (req, _res, next) => {
+    noteOutcome({ [field]: req.params['id'] });
+    next();
+  };
 }
 
 function allowedMethods(endpoints: readonly Endpoint[]): string[] {

@@ -1,5 +1,6 @@
 import { visit } from 'jsonc-parser';
 import { MalformedInputError } from '../errors/app-error.js';
+import { shortName } from '../validation/short-name.js';
 
 export const maxJsonDepth = 10;
 
@@ -64,7 +65,7 @@ function checkStructure(text: string): void {
       checkKey(name, pathOfParent().at(-1));
       const names = objects.at(-1);
       if (names?.has(name))
-        throw new MalformedInputError('duplicate_key', `The body has the key "${name}" twice`);
+        throw new MalformedInputError('duplicate_key', `The body has the key "${shortName(name)}" twice`);
       names?.add(name);
     },
   });

@@ -92,6 +92,12 @@ export const problemCatalogue = {
     remedy:
       'Retrying does not help. Viewers can read the store without its contact; a replacement with a contact, or without one, mends it. Those who run the service should find out who changed it, or what became of its key.',
   },
+  notes_unavailable: {
+    kind: 'dependency_unavailable',
+    title: 'Notes cannot be checked',
+    remedy:
+      'What makes markup in `notes` harmless does not answer: nothing was done. Retry after the time in `Retry-After`.',
+  },
   circuit_open: {
     kind: 'dependency_unavailable',
     title: 'Dependency left alone',

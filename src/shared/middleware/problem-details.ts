@@ -1,7 +1,8 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { AppError, MalformedInputError, NotFoundError, ReplayedError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
-import { currentRequestContext } from '../logging/request-context.js';
+import { problemFields } from '../logging/problem-fields.js';
+import { currentRequestContext, noteOutcome } from '../logging/request-context.js';
 import { serverMethods } from './endpoint.js';
 import { endWhole } from './end-whole.js';
 import { HttpError } from './http-error.js';
@@ -77,6 +78,7 @@ export function problemDetails(
       return;
     }
     onProblem(req, statusOf[error ? kindOf(error) : 'internal'], error?.code ?? 'internal');
+    noteOutcome(problemFields(error ?? { code: 'internal' }));
     sendProblem(req, res, error);
   };
 }

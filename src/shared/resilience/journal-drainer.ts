@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks';
+import { outsideRequest } from '../logging/request-context.js';
 import { EventHub } from './event-hub.js';
 import { DrainBackoff } from './journal/drain-backoff.js';
 import type { DrainerOptions, DrainEvent, DrainState, Stall } from './journal/drain-options.js';
@@ -46,8 +46,6 @@ export class JournalDrainer {
   readonly #waits: InterruptibleWait;
   readonly #attempt: EntryAttempt;
   readonly #abort = new AbortController();
-  /** Runs outside of the request that woke the drain, or its id would stand in log lines about the writes of others. */
-  readonly #detached = AsyncResource.bind((work: () => Promise<void>) => work());
   readonly #schedule: StreamSchedule;
   readonly #holds = new EntryHolds();
   #run: Promise<void> | undefined;
@@ -168,7 +166,7 @@ export class JournalDrainer {
 
   #start(): void {
     this.#knock.resolve(undefined);
-    if (!this.#isHalted()) this.#run ??= this.#detached(() => this.#drain());
+    if (!this.#isHalted()) this.#run ??= outsideRequest(() => this.#drain());
   }
 
   async #drain(): Promise<void> {

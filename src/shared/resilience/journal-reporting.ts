@@ -1,7 +1,9 @@
 import type { Logger } from '../logging/logger.js';
+import { problemFields } from '../logging/problem-fields.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { TimerClock } from '../timer-clock.js';
 import type { DrainEvent } from './journal/drain-options.js';
+import type { SealedEntry } from './journal/journal-entry.js';
 import { settlesWithin } from './settles-within.js';
 import type { WriteJournal } from './write-journal.js';
 
@@ -17,33 +19,36 @@ export function logDrainEvents(logger: Logger): Listener {
     switch (event.type) {
       case 'applied':
         // thousands of them come at once, and each was logged when it was accepted
-        logger.debug('A queued write was made', { 'operation.id': event.entry.id });
+        logger.debug('A queued write was made', toFields(event.entry));
         return;
       case 'refused':
-        logger.info('A queued write was refused', { 'operation.id': event.entry.id });
+        logger.info('A queued write was refused', {
+          ...toFields(event.entry),
+          ...problemFields(event.error),
+        });
         return;
       case 'attempt_failed':
         logger.warn('A queued write failed and is tried again', {
-          'operation.id': event.entry.id,
+          ...toFields(event.entry),
           attempts: event.attempts,
           error: event.error,
         });
         return;
       case 'parked':
         logger.error('A queued write was parked: somebody has to look at it', {
-          'operation.id': event.entry.id,
+          ...toFields(event.entry),
           'event.reason': event.reason,
         });
         return;
       case 'dropped':
-        logger.warn('A queued write was dropped by an operator', { 'operation.id': event.entry.id });
+        logger.warn('A queued write was dropped by an operator', toFields(event.entry));
         return;
       case 'vanished':
-        logger.warn('A queued write was settled by somebody else', { 'operation.id': event.entry.id });
+        logger.warn('A queued write was settled by somebody else', toFields(event.entry));
         return;
       case 'abandoned':
         logger.warn('A queued write was left alone: it is carried out after the next start', {
-          'operation.id': event.entry.id,
+          ...toFields(event.entry),
         });
         return;
       case 'unavailable':
@@ -68,6 +73,11 @@ export function logDrainEvents(logger: Logger): Listener {
         return unreachable(event);
     }
   };
+}
+
+/** Which write it is, and which others it keeps its order with: those of one store. */
+function toFields({ id, stream }: SealedEntry): Readonly<Record<string, unknown>> {
+  return { 'operation.id': id, 'journal.stream': stream };
 }
 
 /** Turns what becomes of queued writes into measurements. */

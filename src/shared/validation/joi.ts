@@ -1,5 +1,11 @@
 import JoiBase from 'joi';
-import { countCharacters, normaliseText, plainTextProblem, richTextProblem } from './text.js';
+import {
+  countCharacters,
+  isSurelyTooLong,
+  normaliseText,
+  plainTextProblem,
+  richTextProblem,
+} from './text.js';
 
 /** How long a text may be, in characters (code points) after normalisation. */
 export interface TextLimits {
@@ -23,11 +29,13 @@ const textExtension = {
     'text.control_character': 'must not contain control characters',
     'text.invisible_character': 'must not contain zero-width, bidirectional or other invisible characters',
     'text.lone_surrogate': 'must be well-formed Unicode: it contains one half of a surrogate pair',
+    'text.stacked_marks': 'must not have more than 30 combining marks in a row',
     'text.markup': 'must be plain text: "<" must not be followed by a letter, "/", "!" or "?"',
   },
   validate(value: unknown, { schema, error }: JoiBase.CustomHelpers) {
     const { kind, min = 1, max } = ruleOf(schema);
     if (typeof value !== 'string') return { value, errors: error('text.base') };
+    if (isSurelyTooLong(value, max)) return { value, errors: error('text.max', { max }) };
     const text = normaliseText(value);
     const problem = kind === 'plain' ? plainTextProblem(text) : richTextProblem(text);
     if (problem !== undefined) return { value, errors: error(`text.${problem}`) };

@@ -1,5 +1,6 @@
 /** Why a text is not plain text; `undefined` when it is. */
-export type TextProblem = 'control_character' | 'invisible_character' | 'lone_surrogate' | 'markup';
+export type TextProblem =
+  'control_character' | 'invisible_character' | 'lone_surrogate' | 'stacked_marks' | 'markup';
 
 const controlCharacters = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 const controlCharactersButLayout = /[^\P{Cc}\t\n\r]/u;
@@ -15,9 +16,23 @@ const invisibleCharacters =
 /** Where HTML's tokenizer leaves plain text: `<` before a letter, `/`, `!` or `?` (WHATWG HTML, 13.2.5.6). */
 const markup = /<[A-Za-z/!?]/;
 
-/** Normalises to NFC and trims white space, as every text field is before it is looked at. */
+/**
+ * More combining marks in a row than any writing system has: text that may be normalised in a stream has 30 at most (UAX #15,
+ * section 13, Stream-Safe Text Format). The time for normalising grows with the square of their number.
+ */
+const stackedMarks = /\p{M}{31}/u;
+
+/** No character of NFC is made of more UTF-16 units than this; there are some of six. */
+const maxUnitsPerCharacter = 8;
+
+/** Whether a text has more than `max` characters whatever they are: costs nothing, so it is asked before anything else. */
+export function isSurelyTooLong(text: string, max: number): boolean {
+  return text.length > maxUnitsPerCharacter * max && text.trim().length > maxUnitsPerCharacter * max;
+}
+
+/** Normalises to NFC and trims white space, as every text field is before it is looked at; not what `stacked_marks` refuses. */
 export function normaliseText(text: string): string {
-  const normal = text.normalize('NFC');
+  const normal = stackedMarks.test(text) ? text : text.normalize('NFC');
   // ECMAScript counts the byte order mark as white space; it is an invisible character, to be refused at the ends, too
   return normal.includes('\ufeff') ? normal : normal.trim();
 }
@@ -34,6 +49,7 @@ export function richTextProblem(text: string): TextProblem | undefined {
 
 function characterProblem(text: string, controls: RegExp): TextProblem | undefined {
   if (!text.isWellFormed()) return 'lone_surrogate';
+  if (stackedMarks.test(text)) return 'stacked_marks';
   if (controls.test(text)) return 'control_character';
   return invisibleCharacters.test(text) ? 'invisible_character' : undefined;
 }

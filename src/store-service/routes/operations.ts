@@ -41,6 +41,7 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
       },
       problems: ['malformed_id', 'operation_not_found', 'unexpected_body', 'journal_unavailable'],
     },
+    subject: 'operation.id',
     handler: async (req, res) => {
       const id = pathId(req, 'an operation');
       assertNoParameters(req);

@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import { canonicalJson } from '../../shared/encoding/canonical-json.js';
+import { noteOutcome } from '../../shared/logging/request-context.js';
 import type { ReadAnswer, WriteAnswer } from '../../shared/middleware/answer.js';
 import { versionTag } from '../../shared/middleware/request-preconditions.js';
 import type { CacheKey } from '../../shared/resilience/stale-cache.js';
@@ -24,11 +25,13 @@ export function storeWritten(status: 200 | 201, result: WriteResult): WriteAnswe
   const { isReplay } = result;
   if (result.kind === 'accepted') {
     const operation = toOperationView(result.operation);
+    noteOutcome({ 'store.id': result.operation.storeId, 'operation.id': operation.id });
     return { kind: 'accepted', operation, retryAfterMs: operationRetryAfterMs, isReplay };
   }
   const { store } = result;
   const { contact, ...publicStore } = store;
   const { id, version } = store;
+  noteOutcome({ 'store.id': id, 'store.version': version });
   const body = toStoreView(store);
   const publicBody = contact ? toStoreView(publicStore) : body;
   return {

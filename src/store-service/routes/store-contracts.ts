@@ -130,7 +130,7 @@ export const storeContracts = {
     summary: 'Create a store',
     parameters: [idempotencyKey, ...changePreferences],
     responses: { 201: writtenResponse('The store was created', ['Location']), 202: acceptedResponse },
-    problems: [...bodyProblems, ...writeProblems, 'store_code_taken'],
+    problems: [...bodyProblems, ...writeProblems, 'notes_unavailable', 'store_code_taken'],
   },
   get: {
     operationId: 'getStore',
@@ -156,6 +156,7 @@ export const storeContracts = {
       ...bodyProblems,
       ...writeProblems,
       ...storeProblems,
+      'notes_unavailable',
       'version_required',
       'version_ambiguous',
       'stale_version',

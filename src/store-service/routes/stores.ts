@@ -72,6 +72,7 @@ export function storeEndpoints({
       path: '/api/stores/:id',
       access: 'viewer',
       contract: storeContracts.get,
+      subject: 'store.id',
       handler: breaker.read((req) => {
         const id = pathId(req, 'a store');
         assertNoParameters(req);
@@ -91,6 +92,7 @@ export function storeEndpoints({
       access: 'operator',
       body: replaceStoreSchema,
       contract: storeContracts.replace,
+      subject: 'store.id',
       handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = pathId(req, 'a store');
         const input = parseBody(replaceStoreSchema, req.body);
@@ -104,6 +106,7 @@ export function storeEndpoints({
       path: '/api/stores/:id',
       access: 'operator',
       contract: storeContracts.decommission,
+      subject: 'store.id',
       handler: breaker.write(writePreferences, async (req, preferences) => {
         const id = pathId(req, 'a store');
         const expected = expectedVersion(req, undefined);
@@ -116,6 +119,7 @@ export function storeEndpoints({
       path: '/api/stores/:id/history',
       access: 'viewer',
       contract: storeContracts.history,
+      subject: 'store.id',
       handler: async (req, res) => {
         const id = pathId(req, 'a store');
         const consistency = consistencyOf(req);

@@ -1,28 +1,12 @@
-import type * as DomPurify from 'isomorphic-dompurify';
 import { ValidationError } from '../../shared/errors/app-error.js';
-import { countCharacters, normaliseText, richTextProblem } from '../../shared/validation/text.js';
+import {
+  countCharacters,
+  isSurelyTooLong,
+  normaliseText,
+  richTextProblem,
+} from '../../shared/validation/text.js';
 import { maxNotesCharacters } from '../models/store.js';
-
-/** A small subset of HTML: what a note needs, and nothing that loads, runs or leads the reader astray. */
-const allowedTags = [
-  'p',
-  'br',
-  'b',
-  'strong',
-  'i',
-  'em',
-  'u',
-  's',
-  'ul',
-  'ol',
-  'li',
-  'code',
-  'pre',
-  'blockquote',
-  'a',
-];
-const allowedAttributes = ['href', 'title'];
-const allowedLinks = /^(https?:|mailto:|tel:)/i;
+import { NotesThread } from './notes-thread.js';
 
 /** DOMPurify takes time beyond proportion over nested elements: 4 000 characters of `<x>` keep it busy for 6 s. */
 export const maxElements = 150;
@@ -30,20 +14,22 @@ export const maxElements = 150;
 /** The output of some markup, as input, gives another output; after this many rounds it is given up. */
 const maxRounds = 5;
 
-/** jsdom keeps memory from call to call; a fresh window now and then gives it back. */
-const callsPerWindow = 500;
-
-/** Makes rich text safe to show. Loads DOMPurify, which takes about a second, at the first text that needs it. */
+/** Makes rich text safe to show, off the event loop. */
 export class NotesSanitizer {
-  #domPurify: Promise<typeof DomPurify> | undefined;
-  #calls = 0;
+  readonly #thread: Pick<NotesThread, 'clean' | 'close'>;
+
+  constructor(thread: Pick<NotesThread, 'clean' | 'close'> = new NotesThread()) {
+    this.#thread = thread;
+  }
 
   /**
    * The result is a fixed point: sanitised again it stays as it is, so that notes can be sent back as they were shown.
    * @throws {ValidationError} if it cannot be had, or breaks the rules for text, which character references get round
+   * @throws {OverloadedError | DependencyUnavailableError} if it cannot be told now
    */
   async sanitize(notes: string): Promise<string> {
     if (!/[<&]/.test(notes)) return notes;
+    if (isSurelyTooLong(notes, maxNotesCharacters)) throw tooLong();
     if ((notes.match(/<[a-z]/gi)?.length ?? 0) > maxElements) {
       throw refused('too_complex', `must have at most ${maxElements} HTML elements`);
     }
@@ -57,30 +43,30 @@ export class NotesSanitizer {
     throw refused('too_complex', 'must have HTML elements that are nested as HTML allows');
   }
 
+  /** Ends the thread that does the work. */
+  close(): Promise<void> {
+    return this.#thread.close();
+  }
+
   async #clean(notes: string): Promise<string> {
-    this.#domPurify ??= import('isomorphic-dompurify');
-    const { sanitize, clearWindow } = await this.#domPurify;
-    this.#calls += 1;
-    if (this.#calls % callsPerWindow === 0) clearWindow();
-    const html = sanitize(notes, {
-      ALLOWED_TAGS: allowedTags,
-      ALLOWED_ATTR: allowedAttributes,
-      ALLOWED_URI_REGEXP: allowedLinks,
-      ALLOW_DATA_ATTR: false,
-      ALLOW_ARIA_ATTR: false,
-    });
+    const html = await this.#thread.clean(notes);
     // HTML drops the first line end in a <pre>, each time it is read
     return normaliseText(html.replace(/(<pre(?: [a-z]+="[^"]*")*>)\n+/g, '$1'));
   }
 }
 
 function assertText(text: string): void {
+  if (isSurelyTooLong(text, maxNotesCharacters)) throw tooLong();
   if (richTextProblem(text) !== undefined) {
     throw refused('invisible_character', 'must not contain control or invisible characters, however written');
   }
   if (countCharacters(text) > maxNotesCharacters) {
-    throw refused('too_long', `must have at most ${maxNotesCharacters} characters as HTML`);
+    throw tooLong();
   }
+}
+
+function tooLong(): ValidationError {
+  return refused('too_long', `must have at most ${maxNotesCharacters} characters as HTML`);
 }
 
 function refused(code: string, rule: string): ValidationError {

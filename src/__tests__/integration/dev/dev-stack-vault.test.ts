@@ -15,7 +15,7 @@ import { DevVault } from '../../../dev/vault/dev-vault.js';
 import { writeProcessRecord } from '../../../dev/vault/recorded-process.js';
 import { VaultAdmin } from '../../../dev/vault/vault-admin.js';
 import { createTemporaryFolder } from '../../helpers/temporary-folder.js';
-import { withVaultProgram } from '../../helpers/vault-program.js';
+import { whereVaultProgram } from '../../helpers/vault-program.js';
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
@@ -222,7 +222,7 @@ describe('the Vault of the development stack', () => {
     START_TIMEOUT_MS,
   );
 
-  withVaultProgram(
+  whereVaultProgram.it(
     'starts bao or vault from the PATH, and tells when it has died',
     async () => {
       const stack = await start({ inherited: { PATH: process.env['PATH'] } });
@@ -242,7 +242,7 @@ describe('the Vault of the development stack', () => {
     START_TIMEOUT_MS,
   );
 
-  withVaultProgram(
+  whereVaultProgram.it(
     'keeps a rotated key from bao or vault for the development Vault',
     async () => {
       const first = await start({ inherited: { PATH: process.env['PATH'] } });

@@ -2,15 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect } from '@jest/globals';
 import { findServerProcessesBelow } from '../../../dev/postgres/server-processes.js';
 import { waitUntil } from '../../../dev/wait-until.js';
+import { onlyWhere } from '../../helpers/only-where.js';
 import { removeTemporaryFolders, useTemporaryFolder } from '../../helpers/temporary-folder.js';
 
 const sources = fileURLToPath(new URL('../../../..', import.meta.url));
 const timeoutMs = 25_000;
 // where there is no /proc, nobody can tell which processes belong to the run
-const onLinux = process.platform === 'linux' ? it : it.skip;
+const { it: onLinux } = onlyWhere(process.platform === 'linux', 'processes are looked at in /proc');
 
 afterEach(removeTemporaryFolders);
 

@@ -11,11 +11,11 @@ import { openClusterFolder } from '../../../dev/postgres/cluster-folder.js';
 import { PostgresCluster } from '../../../dev/postgres/postgres-cluster.js';
 import { PostgresNotRunnableError, preparePostgresRuntime } from '../../../dev/postgres/postgres-runtime.js';
 import { canEnter, findServiceUser } from '../../../dev/postgres/service-user.js';
+import { onlyWhere } from '../../helpers/only-where.js';
 import { removeTemporaryFolders, useTemporaryFolder } from '../../helpers/temporary-folder.js';
 
 const isRoot = process.getuid?.() === 0;
-/** Shown as skipped for ordinary users: only root runs Postgres under another account. */
-const asRoot = isRoot ? it : it.skip;
+const { it: asRoot } = onlyWhere(isRoot, 'only root runs Postgres under another account');
 
 afterEach(removeTemporaryFolders);
 

@@ -12,6 +12,7 @@ import { writePrivateFile } from '../../../dev/private-file.js';
 import { errorAfter } from '../../../dev/error-after.js';
 import { Releasers } from '../../../shared/releasers.js';
 import { DeadlineError, waitUntil } from '../../../dev/wait-until.js';
+import { onlyWhere } from '../../helpers/only-where.js';
 import { removeTemporaryFolders, useTemporaryFolder } from '../../helpers/temporary-folder.js';
 
 afterEach(removeTemporaryFolders);
@@ -158,7 +159,7 @@ describe('the name of our ancestors', () => {
     expect(nameAncestors(2_147_483_645)).toBe('2147483645');
   });
 
-  const onLinux = process.platform === 'linux' ? it : it.skip;
+  const { it: onLinux } = onlyWhere(process.platform === 'linux', 'processes are looked at in /proc');
   onLinux('includes who started the shell', async () => {
     const shell = spawn('sh', ['-c', 'read line; true']);
     await once(shell, 'spawn');

@@ -75,7 +75,12 @@ export type DrainEvent =
       readonly outcome: unknown;
       readonly position: CommitPosition | undefined;
     }
-  | { readonly type: 'refused'; readonly entry: SealedEntry; readonly durationMs: number }
+  | {
+      readonly type: 'refused';
+      readonly entry: SealedEntry;
+      readonly durationMs: number;
+      readonly error: ErrorSnapshot;
+    }
   | {
       readonly type: 'attempt_failed';
       readonly entry: SealedEntry;

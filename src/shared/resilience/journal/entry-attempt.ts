@@ -74,7 +74,7 @@ export class EntryAttempt {
       this.#events.publish(
         result.kind === 'applied'
           ? { type: 'applied', entry, durationMs, outcome: result.outcome, position: result.position }
-          : { type: 'refused', entry, durationMs },
+          : { type: 'refused', entry, durationMs, error: result.error },
       );
       return { kind: 'settled' };
     });

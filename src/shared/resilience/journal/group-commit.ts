@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js';
+import { outsideRequest } from '../../logging/request-context.js';
 import type {
   Answer,
   BatchReply,
@@ -45,7 +46,8 @@ export class GroupCommit {
   submit(operation: Operation): Promise<Answer> {
     return new Promise((answer) => {
       this.#waiting.push({ operation, answer });
-      this.#running ??= this.#pump();
+      // one batch serves many requests
+      this.#running ??= outsideRequest(() => this.#pump());
     });
   }
 

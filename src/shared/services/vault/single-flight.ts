@@ -1,9 +1,14 @@
-/** Lets everybody who wants the same thing at the same time share one attempt, and its outcome. */
+import { outsideRequest } from '../../logging/request-context.js';
+
+/**
+ * Lets everybody who wants the same thing at the same time share one attempt, and its outcome. The attempt belongs to no
+ * request, not even to the one that came first.
+ */
 export class SingleFlight<T> {
   #running: Promise<T> | undefined;
 
   run(attempt: () => Promise<T>): Promise<T> {
-    this.#running ??= attempt().finally(() => {
+    this.#running ??= outsideRequest(attempt).finally(() => {
       this.#running = undefined;
     });
     return this.#running;

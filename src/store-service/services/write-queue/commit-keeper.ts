@@ -1,4 +1,5 @@
 import type { ReplicationStatus } from '../../../shared/database/replication-status.js';
+import { outsideRequest } from '../../../shared/logging/request-context.js';
 import type { CommitPosition } from '../../../shared/resilience/journal/journal-entry.js';
 import { settlesWithin } from '../../../shared/resilience/settles-within.js';
 import type { WriteJournal } from '../../../shared/resilience/write-journal.js';
@@ -98,7 +99,7 @@ export class CommitKeeper {
   }
 
   #redrive(): void {
-    this.#redriving ??= this.#queueUndone().finally(() => {
+    this.#redriving ??= outsideRequest(() => this.#queueUndone()).finally(() => {
       this.#redriving = undefined;
     });
   }
