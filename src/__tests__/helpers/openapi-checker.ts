@@ -34,6 +34,8 @@ export class OpenApiChecker {
     this.#document = document;
     this.#ajv = new Ajv2020({ strict: false, allErrors: true });
     addFormats.default(this.#ajv);
+    // ajv-formats knows addresses in ASCII only
+    this.#ajv.addFormat('idn-email', /^\S+@\S+$/u);
     this.#ajv.addSchema({ $id: 'openapi', components: document.components });
   }
 

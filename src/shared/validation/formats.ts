@@ -1,10 +1,13 @@
-import Joi from 'joi';
 import validator from 'validator';
-import { plainText, withRule } from './joi.js';
+import { exactText, plainText, withNotes, withRule } from './joi.js';
 
 /** A lower-case name of letters, digits and hyphens, 2 to 32 characters. */
 export const slug = withRule(
-  plainText({ max: 32 }),
+  withNotes(plainText({ max: 32 }), {
+    description: 'Lower-case letters, digits and hyphens; a letter or digit first',
+    pattern: /^[a-z0-9][a-z0-9-]{1,31}$/,
+    examples: ['eu-central'],
+  }),
   'slug',
   'must be 2 to 32 lower-case letters, digits or hyphens, and start with a letter or digit',
   (text) => /^[a-z0-9][a-z0-9-]{1,31}$/.test(text),
@@ -12,7 +15,11 @@ export const slug = withRule(
 
 /** ISO 3166-1 alpha-2. */
 export const country = withRule(
-  plainText({ max: 2 }),
+  withNotes(plainText({ max: 2 }), {
+    description: 'Country, ISO 3166-1 alpha-2',
+    pattern: /^[A-Z]{2}$/,
+    examples: ['DE', 'US'],
+  }),
   'country',
   'must be a country code of ISO 3166-1 alpha-2 in upper case, such as DE',
   (text) => /^[A-Z]{2}$/.test(text) && validator.isISO31661Alpha2(text),
@@ -20,7 +27,11 @@ export const country = withRule(
 
 /** ISO 4217. */
 export const currency = withRule(
-  plainText({ max: 3 }),
+  withNotes(plainText({ max: 3 }), {
+    description: 'Currency, ISO 4217',
+    pattern: /^[A-Z]{3}$/,
+    examples: ['EUR', 'USD'],
+  }),
   'currency',
   'must be a currency code of ISO 4217 in upper case, such as EUR',
   (text) => /^[A-Z]{3}$/.test(text) && validator.isISO4217(text),
@@ -28,7 +39,11 @@ export const currency = withRule(
 
 /** A name of the IANA time zone database. */
 export const timezone = withRule(
-  plainText({ max: 64 }),
+  withNotes(plainText({ max: 64 }), {
+    description: 'Time zone: a name of the IANA time zone database, in its letter case',
+    pattern: /^[A-Z][A-Za-z0-9_+-]*(\/[A-Z][A-Za-z0-9_+-]*)*$/,
+    examples: ['Europe/Berlin', 'America/New_York'],
+  }),
   'timezone',
   'must be a name of the IANA time zone database, such as Europe/Berlin',
   isTimeZone,
@@ -36,14 +51,25 @@ export const timezone = withRule(
 
 /** BCP 47, in its canonical letter case. */
 export const locale = withRule(
-  plainText({ max: 35 }),
+  withNotes(plainText({ max: 35 }), {
+    description: 'Language tag of BCP 47, in its canonical form',
+    pattern: /^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/,
+    examples: ['de-DE', 'zh-Hant-TW'],
+  }),
   'locale',
   'must be a BCP 47 language tag in its canonical form, such as de-DE',
   isCanonicalLocale,
 );
 
-export const email = withRule(plainText({ max: 254 }), 'email', 'must be an e-mail address', (text) =>
-  validator.isEmail(text),
+export const email = withRule(
+  withNotes(plainText({ max: 254 }), {
+    description: 'E-mail address; letters of any script are allowed (RFC 6531)',
+    format: 'idn-email',
+    examples: ['till@store.example.org'],
+  }),
+  'email',
+  'must be an e-mail address',
+  (text) => validator.isEmail(text),
 );
 
 /**
@@ -51,7 +77,11 @@ export const email = withRule(plainText({ max: 254 }), 'email', 'must be an e-ma
  * answer on a fixed line.
  */
 export const phone = withRule(
-  plainText({ max: 32 }),
+  withNotes(plainText({ max: 32 }), {
+    description: 'Phone number in international notation (E.164)',
+    pattern: /^\+/,
+    examples: ['+49 30 901820'],
+  }),
   'phone',
   'must be an international phone number (E.164), such as +49 30 901820',
   (text) => /^\+[1-9]\d{6,14}$/.test(text.replace(/[ ()./-]/g, '')),
@@ -63,7 +93,11 @@ const dateRule = 'must be a calendar date that exists, as YYYY-MM-DD';
 
 /** A calendar date of ISO 8601, `YYYY-MM-DD`. What breaks the pattern is told so once, not twice. */
 export const isoDate = withRule(
-  Joi.string().pattern(datePattern, 'date').messages({ 'string.pattern.name': dateRule }),
+  withNotes(exactText().pattern(datePattern, 'date').messages({ 'string.pattern.name': dateRule }), {
+    description: 'Calendar date',
+    format: 'date',
+    examples: ['2026-12-01'],
+  }),
   'date',
   dateRule,
   (text) =>

@@ -14,6 +14,17 @@ export interface TextLimits {
   readonly max: number;
 }
 
+/** What the JSON Schema of a text says of it; nothing here is checked, so it has to agree with the rule. */
+export interface SchemaNotes {
+  /** `description()` of a schema goes before it: for a field that means something special. */
+  readonly description?: string;
+  /** Of JSON Schema's vocabulary: `date`, `date-time`, `uuid`, `idn-email`. */
+  readonly format?: string;
+  /** Matches every normalised text that is accepted; a text that matches may be refused for another reason. */
+  readonly pattern?: RegExp;
+  readonly examples?: readonly string[];
+}
+
 interface TextRule extends TextLimits {
   readonly kind: 'plain' | 'rich';
 }
@@ -21,7 +32,7 @@ interface TextRule extends TextLimits {
 const textExtension = {
   type: 'text',
   base: JoiBase.any(),
-  flags: { rule: { default: undefined } },
+  flags: { rule: { default: undefined }, notes: { default: undefined } },
   messages: {
     'text.base': 'must be a string',
     'text.empty': 'must not be empty',
@@ -45,14 +56,31 @@ const textExtension = {
   },
   jsonSchema(schema: JoiBase.Schema, result: object) {
     const { min = 1, max } = ruleOf(schema);
-    return { ...result, type: 'string', minLength: min, maxLength: max };
+    return { ...schemaNotesOf(schema), ...result, type: 'string', minLength: min, maxLength: max };
   },
 };
 
-const joi = JoiBase.extend(textExtension) as JoiBase.Root & { text(): JoiBase.AnySchema<string> };
+/** `Joi.string()` whose JSON Schema has its notes, too; its own description leaves out format and examples. */
+const stringExtension = {
+  type: 'string',
+  base: JoiBase.string(),
+  flags: { notes: { default: undefined } },
+  jsonSchema(schema: JoiBase.Schema, result: object) {
+    return { ...schemaNotesOf(schema), ...result, ...(!schema.$_getFlag('only') && { minLength: 1 }) };
+  },
+};
+
+const joi = JoiBase.extend(textExtension, stringExtension) as JoiBase.Root & {
+  text(): JoiBase.AnySchema<string>;
+};
 
 function ruleOf(schema: JoiBase.Schema): TextRule {
   return schema.$_getFlag('rule') as TextRule;
+}
+
+function schemaNotesOf(schema: JoiBase.Schema): object {
+  const notes = schema.$_getFlag('notes') as SchemaNotes | undefined;
+  return notes === undefined ? {} : { ...notes, ...(notes.pattern && { pattern: notes.pattern.source }) };
 }
 
 /** One line of plain text: NFC, trimmed; no control, invisible or bidirectional characters, no markup. */
@@ -65,10 +93,24 @@ export function richText(limits: TextLimits): JoiBase.AnySchema<string> {
   return textOf({ ...limits, kind: 'rich' });
 }
 
-/** Joi's typings say that setting a flag returns nothing; it returns the changed schema. */
+/** A text that is taken as it is, without being normalised: for codes, dates and times. */
+export function exactText(): JoiBase.StringSchema {
+  return joi.string();
+}
+
+/** Has the JSON Schema of a text of this module say what it should be, beside the lengths that it tells by itself. */
+export function withNotes<S extends JoiBase.AnySchema>(schema: S, notes: SchemaNotes): S {
+  return withFlag(schema, 'notes', notes);
+}
+
 function textOf(rule: TextRule): JoiBase.AnySchema<string> {
-  const setFlag: (name: string, value: unknown) => unknown = joi.text().$_setFlag.bind(joi.text());
-  return setFlag('rule', rule) as JoiBase.AnySchema<string>;
+  return withFlag(joi.text(), 'rule', rule);
+}
+
+/** Joi's typings say that setting a flag returns nothing; it returns the changed schema. */
+function withFlag<S extends JoiBase.AnySchema>(schema: S, name: string, value: unknown): S {
+  const setFlag: (name: string, value: unknown) => unknown = schema.$_setFlag.bind(schema);
+  return setFlag(name, value) as S;
 }
 
 /** Adds a rule to a schema: `explanation` completes the sentence "<field> …", `code` is stable. */
