@@ -43,7 +43,13 @@ import { DroppedEntries } from './services/write-queue/dropped-entries.js';
 import { DroppedWrites } from './services/write-queue/dropped-writes.js';
 import { QueueControl } from './services/write-queue/queue-control.js';
 import { openWriteQueue } from './write-queue-parts.js';
-import { createVaultService, probeTable, readSigningKey, startDatabaseLogins } from './vault-parts.js';
+import {
+  awaitVaultLogin,
+  createVaultService,
+  probeTable,
+  readSigningKey,
+  startDatabaseLogins,
+} from './vault-parts.js';
 
 /** Parts that tests or the development stack bring along instead of the real ones. */
 export interface ContextOverrides {
@@ -87,6 +93,7 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   const breakers = new BreakerRegistry({ log: logger, metrics });
   const vault = createVaultService(config, logger, metrics, breakers);
   releasers.add('Vault', () => vault.close());
+  await awaitVaultLogin(config, vault, logger);
   const signingKey = await readSigningKey(vault);
   const credentials = await startDatabaseLogins(config, vault);
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type Joi from 'joi';
 import type { LogLevel } from '../logging/logger.js';
 import { type Environment, environmentSchema, secretNames } from './environment.js';
-import { toVaultConfig, type VaultConfig } from './vault-environment.js';
+import { type LoginFiles, toVaultConfig, type VaultConfig } from './vault-environment.js';
 
 export interface DatabaseConfig {
   /** Connection strings of all nodes; which one is the primary is found out. */
@@ -80,17 +80,21 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: EnvironmentVariables): Config {
   const problems: string[] = [];
-  const result: Joi.ValidationResult<Environment> = environmentSchema.validate(
-    readEnvironment(env, problems),
-  );
+  const { values, files } = readEnvironment(env, problems);
+  const result: Joi.ValidationResult<Environment> = environmentSchema.validate(values);
   problems.push(...(result.error?.details ?? []).map(toProblem));
   if (result.error || problems.length > 0) throw new ConfigError(problems);
-  return toConfig(result.value);
+  return toConfig(result.value, files);
 }
 
-function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<string, string> {
+/** The values of the variables, and of which files they came. */
+function readEnvironment(
+  env: EnvironmentVariables,
+  problems: string[],
+): { values: Record<string, string>; files: Record<string, string> } {
   const names = Object.keys(environmentSchema.describe()['keys'] as object);
   const values: Record<string, string> = {};
+  const files: Record<string, string> = {};
   for (const name of names) {
     const value = env[name];
     if (value !== undefined && value !== '') values[name] = value;
@@ -99,6 +103,7 @@ function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<
     const path = env[`${name}_FILE`];
     if (path === undefined || path === '') continue;
     if (values[name] !== undefined) problems.push(`${name}: give either ${name} or ${name}_FILE, not both`);
+    files[name] = path;
     try {
       values[name] = readFileSync(path, 'utf8').trim();
     } catch (error) {
@@ -106,7 +111,7 @@ function readEnvironment(env: EnvironmentVariables, problems: string[]): Record<
       problems.push(`${name}_FILE: the file cannot be read (${reason})`);
     }
   }
-  return values;
+  return { values, files };
 }
 
 const explanations: Readonly<Record<string, string>> = {
@@ -125,7 +130,7 @@ function toProblem(item: Joi.ValidationErrorItem): string {
   return `${name}: ${explanations[item.type] ?? fallback}`;
 }
 
-function toConfig(env: Environment): Config {
+function toConfig(env: Environment, files: LoginFiles): Config {
   return {
     environment: env.NODE_ENV,
     logLevel: env.LOG_LEVEL,
@@ -164,7 +169,7 @@ function toConfig(env: Environment): Config {
       drainConcurrency: env.JOURNAL_DRAIN_CONCURRENCY,
     },
     cache: { maxBytes: env.CACHE_MAX_BYTES, maxAgeMs: env.CACHE_MAX_AGE_MS },
-    vault: toVaultConfig(env),
+    vault: toVaultConfig(env, files),
     fallbackValues: present({
       DATABASE_FALLBACK_USERNAME: env.DATABASE_FALLBACK_USERNAME,
       DATABASE_FALLBACK_PASSWORD: env.DATABASE_FALLBACK_PASSWORD,
