@@ -1,3 +1,7 @@
+import { messageOf } from '../shared/errors/error-code.js';
+import { runMain } from '../shared/process/run-main.js';
 import { runCli } from './run-cli.js';
 
-process.exitCode = await runCli(process.argv.slice(2), process);
+runMain(() => runCli(process.argv.slice(2), process), {
+  explain: (error) => ({ exitCode: 1, message: messageOf(error) }),
+});

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline';
+import { confirm } from '../shared/process/confirm.js';
 import { ServiceClient, type ServiceOptions } from './service-client.js';
 import { printable, writeTable } from './table.js';
 import type { CliProcess } from './program.js';
@@ -164,20 +164,6 @@ function writeEntry(out: NodeJS.WritableStream, { write, ...facts }: QueueEntry)
     out.write(`${name.padEnd(width)}  ${printable(String(value))}\n`);
   }
   if (write) out.write(`${'write'.padEnd(width)}  ${JSON.stringify(write, undefined, 2)}\n`);
-}
-
-/** Whatever is no yes is a no, the end of the input included. */
-function confirm(question: string, { stdin, stderr }: CliProcess): Promise<boolean> {
-  const lines = createInterface({ input: stdin, output: stderr });
-  return new Promise((resolve) => {
-    lines.on('close', () => {
-      resolve(false);
-    });
-    lines.question(question, (answer) => {
-      resolve(/^y(es)?$/i.test(answer.trim()));
-      lines.close();
-    });
-  });
 }
 
 function writeJson({ stdout }: CliProcess, value: object): void {

@@ -2,13 +2,13 @@ import { createWriteStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { loadConfig, type EnvironmentVariables } from '../shared/config/config.js';
+import { type Config, loadConfig, type EnvironmentVariables } from '../shared/config/config.js';
 import { secretNames } from '../shared/config/environment.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { startServer, type RunningServer } from '../store-service/server.js';
-import { DATA_FILES } from './data-dir.js';
+import { DATA_FILES, LOG_FILES } from './data-dir.js';
 import { ignoring } from '../shared/errors/error-code.js';
-import { findFreePort, startOnFreePort } from './free-port.js';
+import { findFreePort, portObstacle, startOnFreePort } from './free-port.js';
 import { UsageError } from './options.js';
 
 export interface ApiOptions {
@@ -23,19 +23,14 @@ export interface ApiOptions {
 
 export interface RunningApi extends RunningServer {
   readonly logFile: string;
-  /** Whether another port was taken than the one wished for. */
-  readonly portWasTaken: boolean;
+  /** Why it is not on the port that was wished for; undefined if it is. */
+  readonly portNote: string | undefined;
 }
 
 /** Starts the API in this process, on another port if the wished one is taken; its log goes to a file. */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { host, port: wanted, dataDir } = options;
-  const config = loadConfig({
-    ...withoutOtherParts(options.inherited),
-    ...options.environment,
-    HOST: host,
-    PORT: String(wanted),
-  });
+  const config = configOf(options);
   const logFile = await rotateLog(dataDir);
   const stream = createWriteStream(logFile, { mode: 0o600 });
   try {
@@ -45,11 +40,12 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       used = port;
       return startServer({ ...config, http: { ...config.http, port } }, { logger });
     };
+    const obstacle = await portObstacle(wanted, host);
     const server = await startOnFreePort(wanted, start, host);
     return {
       url: server.url,
       logFile,
-      portWasTaken: used !== wanted,
+      portNote: used === wanted ? undefined : (obstacle ?? `port ${wanted} is taken`),
       close: async () => {
         await server.close();
         await finished(stream.end());
@@ -60,6 +56,32 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     throw error;
   }
 }
+
+/** @throws {ConfigError} listing all problems at once */
+function configOf({ host, port, inherited, environment }: Omit<ApiOptions, 'dataDir'>): Config {
+  return loadConfig({ ...withoutOtherParts(inherited), ...environment, HOST: host, PORT: String(port) });
+}
+
+/**
+ * Looks at what the person's environment says to the API, before anything is started. What the stack decides is not known
+ * by then: anything valid stands in for it.
+ * @throws {ConfigError} listing all problems at once
+ */
+export function checkEnvironment(options: Pick<ApiOptions, 'host' | 'port' | 'inherited'>): void {
+  configOf({
+    ...options,
+    environment: {
+      ...fixedEnvironment,
+      DATABASE_URLS: 'postgresql://127.0.0.1/any',
+      VAULT_ADDR: 'http://127.0.0.1',
+      VAULT_AUTH: 'token',
+      VAULT_TOKEN: 'any',
+    },
+  });
+}
+
+/** What the stack decides and knows beforehand. Its database is on this machine, and speaks no TLS. */
+export const fixedEnvironment = { NODE_ENV: 'development', DATABASE_TLS: 'off' } as const;
 
 /** @throws {UsageError} if this machine has no such address */
 export async function checkHost(host: string): Promise<void> {
@@ -82,7 +104,7 @@ function withoutOtherParts(environment: EnvironmentVariables): EnvironmentVariab
 
 /** Keeps the log of the run before, for whoever wonders why it ended. */
 async function rotateLog(dataDir: string): Promise<string> {
-  const path = join(dataDir, DATA_FILES.logs, 'api.log');
-  await rename(path, join(dataDir, DATA_FILES.logs, 'api.previous.log')).catch(ignoring('ENOENT'));
+  const path = join(dataDir, DATA_FILES.logs, LOG_FILES.api);
+  await rename(path, join(dataDir, DATA_FILES.logs, LOG_FILES.previousApi)).catch(ignoring('ENOENT'));
   return path;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { EnvironmentVariables } from '../shared/config/config.js';
-import { checkHost, startApi, type RunningApi } from './api-stage.js';
-import { DATA_FILES, emptyDataDir, openDataDir } from './data-dir.js';
+import { checkEnvironment, checkHost, fixedEnvironment, startApi, type RunningApi } from './api-stage.js';
+import { DATA_FILES, emptyDataDir, openDataDir, planReset } from './data-dir.js';
 import { removeDevEnvironment, writeDevEnvironment, type DevEnvironment } from './dev-environment.js';
 import { addressOf, databaseForVault, dropOldLogins } from './database-logins.js';
 import { openSecrets } from './dev-secrets.js';
@@ -47,6 +47,7 @@ const POSTGRES_STOP_MS = 1_000;
 
 /**
  * Brings up the whole platform on this machine: database, migrations, Vault, API.
+ * @throws {ConfigError} if the person's environment is no configuration of the API
  * @throws {UsageError} if an option does not fit this machine
  * @throws {AlreadyRunningError} if another stack uses the data folder
  * @throws {StoppedError} if `stop` was aborted
@@ -61,7 +62,10 @@ export async function startDevStack(options: DevStackOptions, view: StackView): 
 }
 
 async function start(options: DevStackOptions, view: StackView, releasers: Releasers): Promise<DevStack> {
+  const inherited = options.inherited ?? {};
+  checkEnvironment({ ...options, inherited });
   await checkHost(options.host);
+  if (options.reset) await planReset(options.dataDir);
   const dataDir = await openDataDir(options.dataDir);
   const lock = await acquireInstanceLock(dataDir);
   releasers.add('The lock of the data folder', () => {
@@ -76,7 +80,6 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
   const clusterFailure = firstCrash(cluster);
   const secrets = await openSecrets(dataDir);
   const { keys } = secrets;
-  const inherited = options.inherited ?? {};
 
   let vault: RunningVault | undefined;
   const vaultStage: Stage = {
@@ -99,7 +102,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
         dataDir,
         inherited,
         environment: {
-          NODE_ENV: 'development',
+          ...fixedEnvironment,
           JOURNAL_DIR: join(dataDir, DATA_FILES.journal),
           DATABASE_URLS: cluster.nodes.map(addressOf).join(','),
           ...vault?.environment,
@@ -108,7 +111,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
       });
       api = started;
       releasers.add('The API', () => started.close());
-      return `${started.url}${started.portWasTaken ? ` (port ${options.port} is taken)` : ''}`;
+      return `${started.url}${started.portNote === undefined ? '' : ` (${started.portNote})`}`;
     },
   };
   for (const stage of [...postgresStages(cluster), vaultStage, apiStage]) {

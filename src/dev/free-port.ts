@@ -51,11 +51,21 @@ export function codeFromOutput(output: string): string | undefined {
 
 /** Whether the port can be bound now. Errors other than "in use" and "not permitted" are thrown. */
 export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  return (await portObstacle(port, host)) === undefined;
+}
+
+/** Why the port cannot be bound now, as a part of a sentence; undefined if it can. Other errors are thrown. */
+export async function portObstacle(port: number, host = '127.0.0.1'): Promise<string | undefined> {
   try {
     await listenOnce(port, host);
-    return true;
+    return undefined;
   } catch (error) {
     ignoring(portTaken, 'EACCES')(error);
-    return false;
+    return describePortError(port, error);
   }
+}
+
+/** "Not permitted" is no sign of another process: ports below 1024 belong to root on most systems. */
+export function describePortError(port: number, error: unknown): string {
+  return codeOf(error) === 'EACCES' ? `this account may not use port ${port}` : `port ${port} is taken`;
 }

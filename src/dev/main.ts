@@ -1,5 +1,6 @@
 import { nameAncestors } from './ancestry.js';
-import { ignoring } from '../shared/errors/error-code.js';
+import { ignoring, messageOf } from '../shared/errors/error-code.js';
+import { runMain } from '../shared/process/run-main.js';
 import { runDev } from './run-dev.js';
 
 const LINGER_MS = 500;
@@ -8,16 +9,24 @@ const LINGER_MS = 500;
 for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoring('EPIPE', 'EIO'));
 
 const underNpm = process.env['npm_lifecycle_event'] !== undefined;
-process.exitCode = await runDev({
-  argv: process.argv.slice(2),
-  env: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  events: process,
-  ...(underNpm && { ancestors: () => nameAncestors() }),
-});
 
-// Everything was given back or killed; whatever hangs on nevertheless must not keep the terminal.
-setTimeout(() => {
-  process.kill(process.pid, 'SIGKILL');
-}, LINGER_MS).unref();
+/** Everything was given back or killed by the end; whatever hangs on nevertheless must not keep the terminal. */
+async function main(): Promise<number> {
+  try {
+    return await runDev({
+      argv: process.argv.slice(2),
+      env: process.env,
+      stdin: process.stdin,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      events: process,
+      ...(underNpm && { ancestors: () => nameAncestors() }),
+    });
+  } finally {
+    setTimeout(() => {
+      process.kill(process.pid, 'SIGKILL');
+    }, LINGER_MS).unref();
+  }
+}
+
+runMain(main, { explain: (error) => ({ exitCode: 1, message: messageOf(error) }) });

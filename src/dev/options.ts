@@ -12,6 +12,10 @@ export interface DevOptions {
   readonly reset: boolean;
   /** How many stores there should be at least; 0 leaves them alone. */
   readonly seedCount: number;
+  /** Delete what a reset deletes without asking. */
+  readonly yes?: true;
+  /** Use the Vault of VAULT_ADDR and VAULT_TOKEN, and set it up for this stack. */
+  readonly ownVault?: true;
 }
 
 /** What was asked for makes no sense; the message says why, for the person at the terminal. */
@@ -28,7 +32,10 @@ API.
 
 Usage: npm run dev -- [options]
 
-  --reset       start from empty data
+  --reset       start from empty data; shows what it deletes, and asks on a terminal
+  --yes         do not ask
+  --vault       use the Vault of VAULT_ADDR and VAULT_TOKEN, its root token; what the platform
+                keeps in it is replaced. DEV_VAULT=external means the same
   --seed <n>    fill in stores until there are n of the generated ones (1 to ${MAX_SEED_COUNT})
   --help        show this
 
@@ -36,8 +43,8 @@ Environment:
   PORT          port of the API, 0 for a free one (default 3000)
   HOST          address that the API listens on (default 127.0.0.1)
   DATA_DIR      folder for data, keys and logs (default .data)
-  VAULT_ADDR    a Vault of yours to use, with VAULT_TOKEN, its root token; else bao or vault from
-                the PATH is started, or the development Vault where there is neither
+  DEV_VAULT     external: as --vault. Else bao or vault from the PATH is started, or the
+                development Vault where there is neither; VAULT_ADDR is not looked at
 `;
 
 /**
@@ -54,22 +61,44 @@ export function parseDevOptions(
     const value = env[name];
     return value === undefined || value === '' ? fallback : value;
   };
+  const ownVault = values.vault || parseDevVault(read('DEV_VAULT', 'own'));
+  const missing = ['VAULT_ADDR', 'VAULT_TOKEN'].filter((name) => read(name, '') === '');
+  if (ownVault && missing.length > 0) {
+    throw new UsageError(
+      `A Vault of yours needs VAULT_ADDR and VAULT_TOKEN: ${missing.join(' and ')} not set`,
+    );
+  }
   return {
     dataDir: read('DATA_DIR', '.data'),
     host: read('HOST', '127.0.0.1'),
     port: parseInteger('PORT', read('PORT', '3000'), 0, 65_535),
     reset: values.reset,
     seedCount: values.seed === undefined ? 0 : parseInteger('--seed', values.seed, 1, MAX_SEED_COUNT),
+    ...(values.yes && { yes: true }),
+    ...(ownVault && { ownVault: true }),
   };
 }
 
-function parseFlags(argv: readonly string[]): { help: boolean; reset: boolean; seed?: string } {
+function parseDevVault(value: string): boolean {
+  if (value === 'external' || value === 'own') return value === 'external';
+  throw new UsageError(`DEV_VAULT must be external or own, and is '${value}'`);
+}
+
+function parseFlags(argv: readonly string[]): {
+  help: boolean;
+  reset: boolean;
+  yes: boolean;
+  vault: boolean;
+  seed?: string;
+} {
   try {
     return parseArgs({
       args: [...argv],
       options: {
         help: { type: 'boolean', short: 'h', default: false },
         reset: { type: 'boolean', default: false },
+        yes: { type: 'boolean', short: 'y', default: false },
+        vault: { type: 'boolean', default: false },
         seed: { type: 'string' },
       },
     }).values;

@@ -1,4 +1,6 @@
-import type { EnvironmentVariables } from '../shared/config/config.js';
+import { ConfigError, type EnvironmentVariables } from '../shared/config/config.js';
+import { confirm } from '../shared/process/confirm.js';
+import { planReset } from './data-dir.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from '../shared/errors/error-code.js';
 import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
@@ -15,6 +17,8 @@ import { TerminalView } from './terminal-view.js';
 export interface DevProcess extends StopSources {
   readonly argv: readonly string[];
   readonly env: EnvironmentVariables;
+  /** Where a person is asked; without a terminal, none is. */
+  readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 }
@@ -23,8 +27,8 @@ const INTERRUPTED = 130;
 const MIN_COLUMNS = 40;
 
 /**
- * `npm run dev`, from arguments to exit code: 0 after a stop that was asked for, 64 for bad arguments, 130 when
- * stopped before it was ready, else 1.
+ * `npm run dev`, from arguments to exit code: 0 after a stop that was asked for, 64 for bad arguments, 78 for an
+ * environment that is no configuration, 130 when stopped before it was ready, else 1.
  */
 export async function runDev(dev: DevProcess): Promise<number> {
   const control = new StopControl(dev);
@@ -34,9 +38,14 @@ export async function runDev(dev: DevProcess): Promise<number> {
       dev.stdout.write(usage);
       return 0;
     }
-    return await Promise.race([runStack(options, dev.env, viewFor(dev), control), forcedStop(control)]);
+    const view = viewFor(dev);
+    if (options.reset && !(await mayReset(options, dev, view))) return 0;
+    const env = options.ownVault ? dev.env : withoutVault(dev.env);
+    for (const line of vaultNotes(options, dev.env)) view.print(line);
+    return await Promise.race([runStack(options, env, view, control), forcedStop(control)]);
   } catch (error) {
     dev.stderr.write(`${messageOf(error)}\n`);
+    if (error instanceof ConfigError) return ConfigError.exitCode;
     if (error instanceof UsageError) return UsageError.exitCode;
     return error instanceof StoppedError ? INTERRUPTED : 1;
   } finally {
@@ -48,6 +57,45 @@ export async function runDev(dev: DevProcess): Promise<number> {
 function viewFor({ stdout, stderr, env }: DevProcess): StackView {
   const canAnimate = stdout.isTTY && stdout.columns >= MIN_COLUMNS && env['TERM'] !== 'dumb';
   return canAnimate ? new TerminalView(stdout, stderr) : new PlainView(stdout);
+}
+
+/** Shows what a reset deletes, and asks where there is a person to ask. */
+async function mayReset(
+  { dataDir, yes }: DevOptions,
+  { stdin, stderr }: DevProcess,
+  view: StackView,
+): Promise<boolean> {
+  const deleted = await planReset(dataDir);
+  if (deleted.length === 0) return true;
+  view.print(`--reset deletes in ${dataDir}: ${deleted.join(', ')}`);
+  if (yes || stdin?.isTTY !== true) return true;
+  if (await confirm('Delete it? [y/N] ', { stdin, stderr })) return true;
+  view.print('Nothing was deleted, and nothing started.');
+  return false;
+}
+
+/** A terminal may hold what leads to a Vault that others use: it is taken only by somebody who says so. */
+function withoutVault(env: EnvironmentVariables): EnvironmentVariables {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('VAULT_')));
+}
+
+function vaultNotes({ ownVault }: DevOptions, env: EnvironmentVariables): string[] {
+  const { VAULT_ADDR: address = '', VAULT_TOKEN: token = '' } = env;
+  if (ownVault) {
+    return [
+      `Vault: ${originOf(address)} is set up for this stack. Replaced in it: secret/store-platform/signing-key, secret/api-keys/dev-*,`,
+      '  the policy and AppRole store-platform, the database role app, and the Transit key store-platform where there is none.',
+    ];
+  }
+  if (address === '' || token === '') return [];
+  return [
+    `Vault: VAULT_ADDR and VAULT_TOKEN are set, and not used: npm run dev -- --vault uses the Vault at ${originOf(address)}.`,
+  ];
+}
+
+/** An address may be written with a login in it. */
+function originOf(address: string): string {
+  return URL.parse(address)?.origin ?? 'VAULT_ADDR';
 }
 
 async function runStack(

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { isVaultUnavailable } from '../shared/services/vault/vault-error.js';
-import { DATA_FILES } from './data-dir.js';
+import { DATA_FILES, LOG_FILES } from './data-dir.js';
 import type { DevSecrets } from './dev-secrets.js';
 import type { VaultDatabase } from './vault/provision-database.js';
 import { provisionVault, TRANSIT_KEY } from './vault/provision-vault.js';
@@ -50,7 +50,7 @@ export async function startVault(options: VaultStageOptions): Promise<RunningVau
   const kept = await readTransitKeyFile(keyFile);
   const server = await startVaultServer({
     environment: inherited,
-    logFile: join(dataDir, DATA_FILES.logs, 'vault.log'),
+    logFile: join(dataDir, DATA_FILES.logs, LOG_FILES.vault),
     recordFile: recordFileIn(dataDir),
     port: WISHED_PORT,
   });

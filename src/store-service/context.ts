@@ -25,7 +25,9 @@ import { OidcAuthenticator } from '../shared/services/oidc-authenticator.js';
 import { SecurityService } from '../shared/services/security-service.js';
 import { Signer } from '../shared/services/signer.js';
 import { systemTimerClock } from '../shared/timer-clock.js';
+import { awaiting } from '../shared/process/awaited.js';
 import { createApp } from './app.js';
+import { checkSchema } from './check-schema.js';
 import { detailedHealth, readinessOf } from './health.js';
 import { Releasers } from '../shared/releasers.js';
 import { readServiceInfo } from './service-info.js';
@@ -54,6 +56,8 @@ import {
 /** Parts that tests or the development stack bring along instead of the real ones. */
 export interface ContextOverrides {
   readonly logger?: Logger;
+  /** Gives up the start after the step that is under way; its reason is thrown. */
+  readonly stop?: AbortSignal;
 }
 
 /** The service, put together. */
@@ -81,21 +85,34 @@ export async function createContext(config: Config, overrides: ContextOverrides 
   const logger = overrides.logger ?? createLogger({ level: config.logLevel });
   const releasers = new Releasers();
   try {
-    return await compose(config, logger, releasers);
+    return await compose(config, logger, releasers, overrides.stop);
   } catch (error) {
     await releasers.releaseAll();
     throw error;
   }
 }
 
-async function compose(config: Config, logger: Logger, releasers: Releasers): Promise<Context> {
+async function compose(
+  config: Config,
+  logger: Logger,
+  releasers: Releasers,
+  stop: AbortSignal | undefined,
+): Promise<Context> {
   const metrics = new PrometheusMetrics();
   const breakers = new BreakerRegistry({ log: logger, metrics });
   const vault = createVaultService(config, logger, metrics, breakers);
   releasers.add('Vault', () => vault.close());
-  await awaitVaultLogin(config, vault, logger);
-  const signingKey = await readSigningKey(vault);
-  const credentials = await startDatabaseLogins(config, vault);
+  const step = <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    stop?.throwIfAborted();
+    return awaiting(what, work);
+  };
+  await step('Vault to accept the login', () => awaitVaultLogin(config, vault, logger, stop));
+  const signingKey = await step(`Vault at ${config.vault.address}`, () =>
+    readSigningKey(config.vault, vault),
+  );
+  const credentials = await step('a login for the database, and its nodes to accept it', () =>
+    startDatabaseLogins(config, vault),
+  );
 
   const databaseBreakers = createDatabaseBreakers(config.database);
   const database = new ConnectionManager(config.database, {
@@ -116,7 +133,8 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
   metrics.beforeRender(() => {
     measureDatabaseStatus(metrics, database.status());
   });
-  await database.start();
+  await step('the nodes of the database', () => database.start());
+  await step('the schema of the database', () => checkSchema(database));
   releasers.add(
     'The watch over followers',
     warnOfUnlistedFollowers(() => database.status(), logger, systemTimerClock),
@@ -157,20 +175,22 @@ async function compose(config: Config, logger: Logger, releasers: Releasers): Pr
     { memoryMs: settleMs, maxCallers: maxRememberedCallers },
     systemTimerClock,
   );
-  const durable = await openWriteQueue(
-    {
-      config: config.journal,
-      failoverWaitMs: config.database.failoverWaitMs,
-      database,
-      breaker: databaseBreakers.primary,
-      commands,
-      authority: authenticator,
-      consistencyOf: (callerId) => consistency.open(callerId),
-      cipher,
-      logger,
-      metrics,
-    },
-    releasers,
+  const durable = await step(`the write journal in ${config.journal.folder}`, () =>
+    openWriteQueue(
+      {
+        config: config.journal,
+        failoverWaitMs: config.database.failoverWaitMs,
+        database,
+        breaker: databaseBreakers.primary,
+        commands,
+        authority: authenticator,
+        consistencyOf: (callerId) => consistency.open(callerId),
+        cipher,
+        logger,
+        metrics,
+      },
+      releasers,
+    ),
   );
   metrics.beforeRender(sampleJournal(durable.journal, metrics, systemTimerClock));
 

@@ -1,6 +1,7 @@
 import type { Config } from '../shared/config/config.js';
 import { ConnectionManager } from '../shared/database/connection-manager.js';
 import type { Logger } from '../shared/logging/logger.js';
+import { awaiting } from '../shared/process/awaited.js';
 import { noMetrics } from '../shared/metrics/metrics.js';
 import { Releasers } from '../shared/releasers.js';
 import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
@@ -28,13 +29,15 @@ export function createOperatorContext(config: Config, logger: Logger): OperatorC
   return {
     apiKeys: new ApiKeyAdministration(vault.callers, logger),
     contactRewrap: async () => {
-      const credentials = await startDatabaseLogins(config, vault);
+      const credentials = await awaiting('a login for the database, and its nodes to accept it', () =>
+        startDatabaseLogins(config, vault),
+      );
       const database = new ConnectionManager(config.database, {
         probeTable,
         ...(credentials && { credentials }),
       });
       releasers.add('The database', () => database.close(closeGraceMs));
-      await database.start();
+      await awaiting('the nodes of the database', () => database.start());
       return new ContactRewrap(database, new FieldEncryption({ transit: vault.transit, log: logger }));
     },
     close: () => releasers.releaseAll(),

@@ -2,6 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../shared/config/config.js';
 import { answerUnreadableRequests } from '../shared/middleware/unreadable-request.js';
+import { checkMachine } from './check-machine.js';
+import { ListenError } from './listen-failure.js';
 import { type Context, type ContextOverrides, createContext } from './context.js';
 
 /** Longest time that a client may take to send a whole request, in ms. */
@@ -16,9 +18,11 @@ export interface RunningServer {
 
 /**
  * Starts the service and listens.
- * @throws {Error} if the address cannot be listened on (`code` says why, e.g. EADDRINUSE)
+ * @throws {ListenError} if the address cannot be listened on (`code` says why, e.g. EADDRINUSE)
+ * @throws {ConfigError | OperatorError} if something else that it needs cannot be used
  */
 export async function startServer(config: Config, overrides?: ContextOverrides): Promise<RunningServer> {
+  await checkMachine(config);
   const context = await createContext(config, overrides);
   // the app itself refuses requests without a Host: Node's answer to them has no body
   const server = createServer({ requestTimeout: requestTimeoutMs, requireHostHeader: false }, context.app);
@@ -27,7 +31,7 @@ export async function startServer(config: Config, overrides?: ContextOverrides):
     await listen(server, config);
   } catch (error) {
     await context.close();
-    throw error;
+    throw new ListenError(config.http, error);
   }
   const url = urlOf(server, config.http.host);
   context.logger.info('Listening', { 'url.full': url });

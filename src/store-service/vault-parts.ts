@@ -9,6 +9,7 @@ import type {
 } from '../shared/config/vault-environment.js';
 import type { CredentialSource } from '../shared/database/credential-source.js';
 import { proveLogin } from '../shared/database/prove-login.js';
+import { OperatorError } from '../shared/errors/operator-error.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { Metrics } from '../shared/metrics/metrics.js';
 import type { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
@@ -20,8 +21,10 @@ import {
   tokenLogin,
   wrappedSecretIdLogin,
 } from '../shared/services/vault/login-strategies.js';
+import { explainVaultFailure } from '../shared/services/vault/explain-failure.js';
+import { isUsable } from '../shared/services/vault/vault-health.js';
 import { describeFailure } from '../shared/services/vault/vault-away.js';
-import { isVaultRefusal } from '../shared/services/vault/vault-error.js';
+import { VaultError } from '../shared/services/vault/vault-error.js';
 import { VaultLogins } from '../shared/services/vault-logins.js';
 import { VaultService } from '../shared/services/vault-service.js';
 
@@ -63,13 +66,15 @@ export function createVaultService(
 /**
  * Waits while Vault refuses credentials that come from files: another secret id, wrapping or token is noticed within a
  * second of being written there. Ending instead would change nothing, since the next start reads the same files; a
- * wrapping that is spent would end every start. What was given by value is refused for good, as the first use of Vault
- * finds out, and so it does if Vault is away.
+ * wrapping that is spent would end every start. What was given by value is refused for good, and a Vault that is away or
+ * no Vault is another matter: the first use of it finds both out.
+ * @throws the reason of `stop`
  */
 export async function awaitVaultLogin(
   { vault: { login } }: Config,
   vault: VaultService,
   logger: Logger,
+  stop?: AbortSignal,
 ): Promise<void> {
   const files = loginFilesOf(login);
   if (files.length === 0) return;
@@ -78,19 +83,26 @@ export async function awaitVaultLogin(
       await vault.signIn();
       return;
     } catch (error) {
-      if (!isVaultRefusal(error)) return;
+      if (!isRefusedLogin(error) || !isUsable((await vault.health()).node)) return;
       if (waitedMs % reminderEveryMs === 0) {
         const advice = 'Vault refused our login: waiting for other credentials in these files';
         logger.error(advice, { method: login.method, files, ...describeFailure(error) });
       }
     }
-    await sleep(newCredentialsEveryMs);
+    await sleep(newCredentialsEveryMs, undefined, stop && { signal: stop }).catch(() => {
+      // the one reason to fail is that it was told to stop, and says so itself
+      stop?.throwIfAborted();
+    });
   }
+}
+
+function isRefusedLogin(error: unknown): boolean {
+  return error instanceof VaultError && (error.failure === 'denied' || error.failure === 'rejected');
 }
 
 /**
  * The logins that Vault makes for the database; undefined where the connection strings hold one.
- * @throws {VaultError | BreakerOpenError | BreakerTimeoutError} if Vault is away and nothing may stand in
+ * @throws {OperatorError} if Vault gives none and nothing may stand in, or no node accepts the one it gave
  */
 export async function startDatabaseLogins(
   config: Config,
@@ -101,19 +113,46 @@ export async function startDatabaseLogins(
   const logins = new VaultLogins((login) => proveLogin(config.database, login, probeTable));
   const rotation = vault.supplyDatabaseCredentials(databaseRole, logins);
   logins.onRefused = (credentials) => rotation.reportRefused(credentials);
-  await rotation.start();
+  await explaining(config.vault, vault, rotation.path, () => rotation.start());
   return logins;
 }
 
 /**
  * The key for page cursors and request fingerprints, 32 bytes.
- * @throws {VaultError | BreakerOpenError | BreakerTimeoutError} if Vault is away and nothing may stand in
+ * @throws {OperatorError} if Vault does not give it and nothing may stand in
  */
-export async function readSigningKey(vault: VaultService): Promise<Buffer> {
-  const key = Buffer.from((await vault.readSecret(signingKeyPath)).field('key'), 'base64');
-  if (key.length !== keyBytes)
-    throw new Error(`The secret ${signingKeyPath} must hold ${keyBytes} bytes as base64`);
-  return key;
+export async function readSigningKey(config: VaultConfig, vault: VaultService): Promise<Buffer> {
+  const path = `${config.kvMount}/data/${signingKeyPath}`;
+  const secret = await explaining(config, vault, path, () => vault.readSecret(signingKeyPath));
+  const { key: text } = secret.reveal();
+  const key = Buffer.from(typeof text === 'string' ? text : '', 'base64');
+  if (key.length === keyBytes) return key;
+  throw new OperatorError('The service cannot use what Vault holds', [
+    {
+      where: `${path} in Vault`,
+      reason: `its field "key" must hold ${keyBytes} bytes as base64`,
+      remedy: `Write one: vault kv put -mount=${config.kvMount} ${signingKeyPath} key="$(openssl rand -base64 32)".`,
+    },
+  ]);
+}
+
+/** Runs a call to Vault that the start depends on. @throws {OperatorError} saying what is wrong with Vault, and where */
+export async function explaining<T>(
+  { address, login, timeoutMs }: VaultConfig,
+  vault: Pick<VaultService, 'health'>,
+  path: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { node } = await vault.health();
+    const loginMount = login.method === 'token' ? 'token' : login.mount;
+    const obstacle = explainVaultFailure(error, { address, path, loginMount, timeoutMs, node });
+    throw obstacle
+      ? new OperatorError('Vault does not give what is needed', [obstacle], { cause: error })
+      : error;
+  }
 }
 
 function fallbackOf(secret: FallbackSecret, vault: VaultConfig): Record<string, Record<string, string>> {

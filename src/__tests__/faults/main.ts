@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import { inspect } from 'node:util';
 import { messageOf } from '../../shared/errors/error-code.js';
+import { runMain } from '../../shared/process/run-main.js';
 import { FaultCluster } from '../helpers/fault-cluster.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { measureCachedReads } from './cached-reads.js';
@@ -34,7 +36,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * done to the service, `journal`, `cached-reads`, `soak`. FAULT_ROUNDS adds that many scenarios picked by chance, and is the number of faults in the
  * soak; FAULT_OPERATIONS is the number of writes it goes on for. FAULT_LOG names a folder that gets the logs of services.
  */
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31));
   const rounds = Number(process.env['FAULT_ROUNDS'] ?? 0);
   const only = process.env['FAULT_ONLY']?.split(',');
@@ -65,7 +67,7 @@ async function main(): Promise<void> {
     await cluster.stop();
   }
   print(`${run.passed} passed, ${run.failed} failed`);
-  process.exitCode = run.failed === 0 ? 0 : 1;
+  return run.failed === 0 ? 0 : 1;
 }
 
 /** Set once, by the signal: nothing is begun or told after it. */
@@ -93,9 +95,7 @@ function stopOnSignal(cluster: FaultCluster): void {
   for (const signal of signals) process.on(signal, stop);
 }
 
-try {
-  await main();
-} catch (error) {
-  // what was cut off fails; the signal ends us
-  if (!interruption.signal.aborted) throw error;
-}
+runMain(main, {
+  // what was cut off by a signal fails; the signal ends us
+  explain: (error) => ({ exitCode: 1, ...(!interruption.signal.aborted && { message: inspect(error) }) }),
+});

@@ -7,7 +7,8 @@ import { canEnter, type ServiceUser } from './service-user.js';
 import { openSharedFolder, SHARED_BASES } from './shared-folder.js';
 
 /** Names the folder outside of the data folder in which the cluster lives, for the next start and for people. */
-const POINTER_FILE = 'postgres.location';
+/** What the cluster has in the data folder: itself, or where it is. */
+export const CLUSTER_FILES = { folder: 'postgres', pointer: 'postgres.location' } as const;
 
 /**
  * The folder for a cluster that belongs to `dataDir`: in it where the account that runs Postgres can reach
@@ -19,7 +20,7 @@ export async function openClusterFolder(
   user: ServiceUser | undefined,
   sharedBases: readonly string[] = SHARED_BASES,
 ): Promise<string> {
-  if (!user || (await canEnter(dataDir, user))) return ensureFolder(join(dataDir, 'postgres'));
+  if (!user || (await canEnter(dataDir, user))) return ensureFolder(join(dataDir, CLUSTER_FILES.folder));
 
   const name = `data-${createHash('sha256')
     .update(await realpath(dataDir))
@@ -32,7 +33,7 @@ export async function openClusterFolder(
       ? [dirname(dirname(remembered)), ...sharedBases]
       : sharedBases;
   const folder = await ensureFolder(join(await openSharedFolder(user, bases), name));
-  await writePrivateFile(join(dataDir, POINTER_FILE), `${folder}\n`);
+  await writePrivateFile(join(dataDir, CLUSTER_FILES.pointer), `${folder}\n`);
   return folder;
 }
 
@@ -43,5 +44,5 @@ async function ensureFolder(folder: string): Promise<string> {
 }
 
 async function readPointer(dataDir: string): Promise<string | undefined> {
-  return (await readFile(join(dataDir, POINTER_FILE), 'utf8').catch(ignoring('ENOENT')))?.trim();
+  return (await readFile(join(dataDir, CLUSTER_FILES.pointer), 'utf8').catch(ignoring('ENOENT')))?.trim();
 }

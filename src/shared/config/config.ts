@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type Joi from 'joi';
+import { codeOf } from '../errors/error-code.js';
 import type { LogLevel } from '../logging/logger.js';
-import { type Environment, environmentSchema, secretNames } from './environment.js';
+import { type Environment, environmentSchema, secretNames, sslModeProblem } from './environment.js';
 import { type LoginFiles, toVaultConfig, type VaultConfig } from './vault-environment.js';
 
 export interface DatabaseConfig {
@@ -80,38 +81,63 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: EnvironmentVariables): Config {
   const problems: string[] = [];
-  const { values, files } = readEnvironment(env, problems);
+  const names = Object.keys(environmentSchema.describe()['keys'] as object);
+  const { values, files } = readVariables(env, names, secretNames, problems);
   const result: Joi.ValidationResult<Environment> = environmentSchema.validate(values);
   problems.push(...(result.error?.details ?? []).map(toProblem));
-  if (result.error || problems.length > 0) throw new ConfigError(problems);
-  return toConfig(result.value, files);
+  if (result.error) throw new ConfigError(problems);
+  const config = toConfig(result.value, files);
+  const contradiction = sslModeProblem('DATABASE_URLS', result.value.DATABASE_URLS, config.database.tls);
+  if (contradiction !== undefined) problems.push(contradiction);
+  if (config.vault.caPath !== undefined) readText('VAULT_CACERT', config.vault.caPath, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
 }
 
-/** The values of the variables, and of which files they came. */
-function readEnvironment(
+/**
+ * The variables of these names, and of the secret ones what is in the files that `<NAME>_FILE` names; and those files, by
+ * the name of the variable.
+ */
+export function readVariables(
   env: EnvironmentVariables,
+  names: readonly string[],
+  secrets: readonly string[],
   problems: string[],
 ): { values: Record<string, string>; files: Record<string, string> } {
-  const names = Object.keys(environmentSchema.describe()['keys'] as object);
   const values: Record<string, string> = {};
   const files: Record<string, string> = {};
   for (const name of names) {
     const value = env[name];
     if (value !== undefined && value !== '') values[name] = value;
   }
-  for (const name of secretNames) {
+  for (const name of secrets) {
     const path = env[`${name}_FILE`];
     if (path === undefined || path === '') continue;
     if (values[name] !== undefined) problems.push(`${name}: give either ${name} or ${name}_FILE, not both`);
     files[name] = path;
-    try {
-      values[name] = readFileSync(path, 'utf8').trim();
-    } catch (error) {
-      const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-      problems.push(`${name}_FILE: the file cannot be read (${reason})`);
-    }
+    const text = readText(`${name}_FILE`, path, problems)?.trim();
+    if (text === '') problems.push(`${name}_FILE: the file is empty`);
+    if (text !== undefined) values[name] = text;
   }
   return { values, files };
+}
+
+const unreadable: Readonly<Record<string, string>> = {
+  ENOTDIR: 'a part of its path is a file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this account may not read it',
+  EPERM: 'this account may not read it',
+};
+
+function readText(name: string, path: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = codeOf(error) ?? 'unreadable';
+    const reason = unreadable[code];
+    problems.push(`${name}: the file cannot be read (${reason === undefined ? code : `${code}: ${reason}`})`);
+    return undefined;
+  }
 }
 
 const explanations: Readonly<Record<string, string>> = {
@@ -121,11 +147,13 @@ const explanations: Readonly<Record<string, string>> = {
   key256: 'must be 32 bytes as base64 (make one with: openssl rand -base64 32)',
   connectionStrings:
     'must be connection strings like postgresql://user:password@host:5432/database, without parameters',
+  vaultAddress: 'must be http(s)://host:port and nothing more',
 };
 
-function toProblem(item: Joi.ValidationErrorItem): string {
+/** By the name of the variable, and never by its value. */
+export function toProblem(item: Joi.ValidationErrorItem): string {
   const name = item.path.join('.');
-  const isSecret = (secretNames as readonly string[]).includes(name);
+  const isSecret = name === 'DATABASE_OWNER_URL' || (secretNames as readonly string[]).includes(name);
   const fallback = isSecret ? 'has a wrong format' : item.message.replace(`${name} `, '');
   return `${name}: ${explanations[item.type] ?? fallback}`;
 }
@@ -186,7 +214,11 @@ function toConfig(env: Environment, files: LoginFiles): Config {
 }
 
 /** Production verifies its servers unless it is told otherwise; elsewhere they are on the same machine. */
-function tlsOf({ NODE_ENV, DATABASE_TLS, DATABASE_TLS_CA }: Environment): Pick<DatabaseConfig, 'tls'> {
+export function tlsOf({
+  NODE_ENV,
+  DATABASE_TLS,
+  DATABASE_TLS_CA,
+}: Pick<Environment, 'NODE_ENV' | 'DATABASE_TLS' | 'DATABASE_TLS_CA'>): Pick<DatabaseConfig, 'tls'> {
   const automatic = NODE_ENV === 'production' ? 'verify-full' : 'off';
   const mode = DATABASE_TLS === 'auto' ? automatic : DATABASE_TLS;
   if (mode === 'off') return {};

@@ -13,16 +13,41 @@ const key256 = Joi.string().custom((value: string, helpers) => {
   return isCanonical && Buffer.from(value, 'base64').length === 32 ? value : helpers.error('key256');
 });
 
-const connectionStrings = Joi.string().custom((value: string, helpers) => {
-  const isPostgres = (text: string) => {
-    const url = URL.parse(text);
-    // options of libpq would be ignored, and one that asks for TLS must not be
-    return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.search === '' && url.hostname !== '';
-  };
-  return value.split(',').every((item) => isPostgres(item.trim()))
-    ? value
-    : helpers.error('connectionStrings');
-});
+/** Options of libpq would be ignored, so none is taken but the one that is compared with DATABASE_TLS. */
+function isConnectionString(text: string): boolean {
+  const url = URL.parse(text.trim());
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '') return false;
+  return [...url.searchParams.keys()].every((name) => name === 'sslmode');
+}
+
+const connectionStrings = Joi.string().custom((value: string, helpers) =>
+  value.split(',').every(isConnectionString) ? value : helpers.error('connectionStrings'),
+);
+
+/** One connection string. */
+export const connectionString = Joi.string().custom((value: string, helpers) =>
+  isConnectionString(value) ? value : helpers.error('connectionStrings'),
+);
+
+/**
+ * `sslmode` in a connection string says how to encrypt, as DATABASE_TLS does: what asks for something else than is done is
+ * a mistake that must not pass.
+ * @returns what is wrong, by the name of the variable and never by its value
+ */
+export function sslModeProblem(
+  name: string,
+  urls: string,
+  tls: { readonly verifyHost: boolean } | undefined,
+): string | undefined {
+  const mode = tls === undefined ? 'disable' : tls.verifyHost ? 'verify-full' : 'verify-ca';
+  const isAtOdds = urls
+    .split(',')
+    .flatMap((url) => URL.parse(url.trim())?.searchParams.getAll('sslmode') ?? [])
+    .some((wanted) => wanted !== mode);
+  return isAtOdds
+    ? `${name}: its sslmode is not what DATABASE_TLS says, which is ${tls === undefined ? 'off' : mode}; take sslmode out, and set DATABASE_TLS`
+    : undefined;
+}
 
 /** Required where the environment may stand in for that secret, and refused where it may not. */
 function withFallback(secret: FallbackSecret, schema: Joi.StringSchema): Joi.StringSchema {

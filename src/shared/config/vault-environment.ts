@@ -3,6 +3,13 @@ import Joi from 'joi';
 const mount = Joi.string().pattern(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/);
 const name = Joi.string().pattern(/^[A-Za-z0-9_-]{1,64}$/);
 
+/** Whether there is no more in a URL than where Vault is; what is no URL is another problem. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) return true;
+  return url.pathname === '/' && url.search === '' && url.username === '';
+}
+
 /** Required with one way to log in, and refused with the others. */
 function onlyWith(auth: VaultEnvironment['VAULT_AUTH'], schema: Joi.StringSchema): Joi.StringSchema {
   return schema.when('VAULT_AUTH', { is: auth, then: Joi.required(), otherwise: Joi.forbidden() });
@@ -16,6 +23,7 @@ export type FallbackSecret = (typeof fallbackSecrets)[number];
 export const vaultVariables = {
   VAULT_ADDR: Joi.string()
     .uri({ scheme: ['http', 'https'] })
+    .custom((value: string, helpers) => (isOrigin(value) ? value : helpers.error('vaultAddress')))
     .required()
     .description('Address of Vault or OpenBao'),
   VAULT_NAMESPACE: Joi.string().description('Namespace to work in'),

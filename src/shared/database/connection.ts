@@ -1,29 +1,20 @@
 import pg from 'pg';
 import type { CancelTask, TimerClock } from '../timer-clock.js';
 import { breaksConnection, classifyDatabaseError, type DatabaseErrorClass } from './error-class.js';
+import { clientConfig, type Reach } from './client-config.js';
 import { translateConnectError, translateDatabaseError } from './database-error.js';
 import type { CredentialGeneration } from './credential-source.js';
 import type { NodeAddress } from './node-address.js';
 import type { Queryable, QueryResult } from './queryable.js';
 import { statementName } from './statement-name.js';
 
-/** How a server is to prove who it is. */
-export interface TlsSettings {
-  /** PEM; the system's authorities unless given. */
-  readonly ca?: string;
-  /** Whether the certificate must name the host. */
-  readonly verifyHost: boolean;
-}
-
 /** Limits of one connection, in ms. */
-export interface ConnectionSettings {
-  readonly connectTimeoutMs: number;
+export interface ConnectionSettings extends Reach {
   /** In Postgres; below `queryTimeoutMs`, so that normally the server gives up first and says so. */
   readonly statementTimeoutMs: number;
   readonly lockTimeoutMs: number;
   /** For each answer, from the one before it; 0 is without limit. */
   readonly queryTimeoutMs: number;
-  readonly tls?: TlsSettings | undefined;
 }
 
 /** What a connection met that makes it unusable. */
@@ -85,7 +76,7 @@ export class Connection implements Queryable {
    * @throws {AppError} what `translateConnectError` makes of the reason; the signal's reason if it aborted
    */
   static async open(
-    { host, port, database }: NodeAddress,
+    address: NodeAddress,
     login: CredentialGeneration,
     settings: ConnectionSettings,
     clock: TimerClock,
@@ -93,20 +84,12 @@ export class Connection implements Queryable {
     signal?: AbortSignal,
   ): Promise<Connection> {
     const client = new pg.Client({
+      ...clientConfig(address, login, settings),
       // what does not need the answer to what was sent before is sent at once; one transaction has it at a time
       pipeline: true,
-      host,
-      port,
-      database,
-      user: login.username,
-      password: login.password,
-      connectionTimeoutMillis: settings.connectTimeoutMs,
       statement_timeout: settings.statementTimeoutMs,
       lock_timeout: settings.lockTimeoutMs,
       idle_in_transaction_session_timeout: settings.queryTimeoutMs,
-      keepAlive: true,
-      application_name: 'store-provisioning-platform',
-      ssl: settings.tls ? tlsOptions(settings.tls) : false,
     });
     const connection = new Connection(client, login, settings.queryTimeoutMs, clock, onFailure);
     try {
@@ -281,13 +264,4 @@ export interface Exchange {
   readonly error?: unknown;
   /** What the connection met, if it broke. */
   readonly failure?: ConnectionFailure | undefined;
-}
-
-function tlsOptions({ ca, verifyHost }: TlsSettings): pg.ClientConfig['ssl'] {
-  return {
-    rejectUnauthorized: true,
-    ...(ca !== undefined && { ca }),
-    // the chain is verified either way
-    ...(!verifyHost && { checkServerIdentity: () => undefined }),
-  };
 }

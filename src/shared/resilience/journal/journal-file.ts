@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeFolder } from '../../files/make-folder.ts';
 import { CommitMark, readCommitMark, syncFolder } from './commit-mark.ts';
 import { JournalOpenError } from './journal-open-error.ts';
 import type { StoreOptions } from './journal-protocol.js';
@@ -50,7 +51,7 @@ export function openJournalFile({ folder, limits }: StoreOptions): JournalFile {
   const path = join(folder, 'journal.sqlite');
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     makePrivate(['', '-wal', '-shm'].map((suffix) => `${path}${suffix}`));
     inspect(folder, path);
     // SQLite gives its log the mode of the database
