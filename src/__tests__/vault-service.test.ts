@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Misdeed } from '../dev/vault/misbehaviour.js';
 import { waitUntil } from '../dev/wait-until.js';
 import { OverloadedError } from '../shared/errors/app-error.js';
+import { LoginCredential } from '../shared/services/vault/login-credential.js';
 import {
   appRoleLogin,
   kubernetesLogin,
@@ -160,13 +161,13 @@ describe('while Vault is away', () => {
   });
 
   it('nor is a service account token that cannot be read, however often', async () => {
-    const readJwt = () => Promise.reject(new Error('ENOENT'));
+    const jwt = LoginCredential.inFile('/nowhere/at/all');
     const { service } = await start({
       ...fallback,
-      login: () => kubernetesLogin({ mount: 'kubernetes', role: 'platform', readJwt }),
+      login: () => kubernetesLogin({ mount: 'kubernetes', role: 'platform', jwt }),
     });
     for (let call = 0; call < 20; call += 1) {
-      const expected = { failure: 'denied', reason: 'NO_JWT' };
+      const expected = { failure: 'denied', reason: 'NO_CREDENTIAL' };
       expect(await failureOf(service.readSecret('app/smtp'))).toMatchObject(expected);
     }
   });
@@ -368,7 +369,7 @@ it('a login that is under way at the end is given back', async () => {
         await gate.promise;
         return grant;
       };
-      return { method: 'approle', login };
+      return { ...inner, login };
     },
   });
   const read = failureOf(service.readSecret('app/x'));

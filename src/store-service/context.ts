@@ -47,7 +47,13 @@ import { DroppedEntries } from './services/write-queue/dropped-entries.js';
 import { DroppedWrites } from './services/write-queue/dropped-writes.js';
 import { QueueControl } from './services/write-queue/queue-control.js';
 import { openWriteQueue } from './write-queue-parts.js';
-import { createVaultService, probeTable, readSigningKey, startDatabaseLogins } from './vault-parts.js';
+import {
+  awaitVaultLogin,
+  createVaultService,
+  probeTable,
+  readSigningKey,
+  startDatabaseLogins,
+} from './vault-parts.js';
 
 /** Parts that tests or the development stack bring along instead of the real ones. */
 export interface ContextOverrides {
@@ -103,6 +109,7 @@ async function compose(
     stop?.throwIfAborted();
     return awaiting(what, work);
   };
+  await step('Vault to accept the login', () => awaitVaultLogin(config, vault, logger, stop));
   const signingKey = await step(`Vault at ${config.vault.address}`, () =>
     readSigningKey(config.vault, vault),
   );

@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../shared/config/config.js';
-import type { FallbackSecret, VaultConfig, VaultLoginConfig } from '../shared/config/vault-environment.js';
+import type {
+  FallbackSecret,
+  LoginValue,
+  VaultConfig,
+  VaultLoginConfig,
+} from '../shared/config/vault-environment.js';
 import type { CredentialSource } from '../shared/database/credential-source.js';
 import { proveLogin } from '../shared/database/prove-login.js';
 import { OperatorError } from '../shared/errors/operator-error.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { Metrics } from '../shared/metrics/metrics.js';
 import type { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
+import { LoginCredential } from '../shared/services/vault/login-credential.js';
 import {
   appRoleLogin,
   kubernetesLogin,
@@ -16,6 +22,9 @@ import {
   wrappedSecretIdLogin,
 } from '../shared/services/vault/login-strategies.js';
 import { explainVaultFailure } from '../shared/services/vault/explain-failure.js';
+import { isUsable } from '../shared/services/vault/vault-health.js';
+import { describeFailure } from '../shared/services/vault/vault-away.js';
+import { VaultError } from '../shared/services/vault/vault-error.js';
 import { VaultLogins } from '../shared/services/vault-logins.js';
 import { VaultService } from '../shared/services/vault-service.js';
 
@@ -24,6 +33,8 @@ export const probeTable = 'stores';
 
 const signingKeyPath = 'store-platform/signing-key';
 const keyBytes = 32;
+const newCredentialsEveryMs = 1000;
+const reminderEveryMs = 60_000;
 
 /** @throws {TypeError | RangeError} if the configuration names what Vault cannot have */
 export function createVaultService(
@@ -50,6 +61,43 @@ export function createVaultService(
     },
     { login: loginStrategyOf(vault.login), log: logger, metrics, env: config.fallbackValues, registry },
   );
+}
+
+/**
+ * Waits while Vault refuses credentials that come from files: another secret id, wrapping or token is noticed within a
+ * second of being written there. Ending instead would change nothing, since the next start reads the same files; a
+ * wrapping that is spent would end every start. What was given by value is refused for good, and a Vault that is away or
+ * no Vault is another matter: the first use of it finds both out.
+ * @throws the reason of `stop`
+ */
+export async function awaitVaultLogin(
+  { vault: { login } }: Config,
+  vault: VaultService,
+  logger: Logger,
+  stop?: AbortSignal,
+): Promise<void> {
+  const files = loginFilesOf(login);
+  if (files.length === 0) return;
+  for (let waitedMs = 0; ; waitedMs += newCredentialsEveryMs) {
+    try {
+      await vault.signIn();
+      return;
+    } catch (error) {
+      if (!isRefusedLogin(error) || !isUsable((await vault.health()).node)) return;
+      if (waitedMs % reminderEveryMs === 0) {
+        const advice = 'Vault refused our login: waiting for other credentials in these files';
+        logger.error(advice, { method: login.method, files, ...describeFailure(error) });
+      }
+    }
+    await sleep(newCredentialsEveryMs, undefined, stop && { signal: stop }).catch(() => {
+      // the one reason to fail is that it was told to stop, and says so itself
+      stop?.throwIfAborted();
+    });
+  }
+}
+
+function isRefusedLogin(error: unknown): boolean {
+  return error instanceof VaultError && (error.failure === 'denied' || error.failure === 'rejected');
 }
 
 /**
@@ -117,13 +165,35 @@ function fallbackOf(secret: FallbackSecret, vault: VaultConfig): Record<string, 
 
 function loginStrategyOf(login: VaultLoginConfig): LoginStrategy {
   switch (login.method) {
-    case 'approle':
-      return appRoleLogin(login);
-    case 'wrapped-approle':
-      return wrappedSecretIdLogin(login);
+    case 'approle': {
+      const { mount, roleId, secretId } = login;
+      return appRoleLogin({ mount, roleId: credentialOf(roleId), secretId: credentialOf(secretId) });
+    }
+    case 'wrapped-approle': {
+      const { mount, roleId, roleName, wrappingToken } = login;
+      return wrappedSecretIdLogin({
+        mount,
+        roleId: credentialOf(roleId),
+        roleName,
+        wrappingToken: credentialOf(wrappingToken),
+      });
+    }
     case 'kubernetes':
-      return kubernetesLogin({ ...login, readJwt: () => readFile(login.jwtPath, 'utf8') });
+      return kubernetesLogin({ ...login, jwt: LoginCredential.inFile(login.jwtPath) });
     case 'token':
-      return tokenLogin(login.token);
+      return tokenLogin(credentialOf(login.token));
   }
+}
+
+function credentialOf({ value, path }: LoginValue): LoginCredential {
+  return path === undefined ? LoginCredential.of(value) : LoginCredential.inFile(path, value);
+}
+
+/** The files from which the login comes; none if it was given by value. */
+function loginFilesOf(login: VaultLoginConfig): string[] {
+  if (login.method === 'kubernetes') return [login.jwtPath];
+  const values = login.method === 'token' ? [login.token] : Object.values(login);
+  return values.flatMap((value) =>
+    typeof value === 'object' && value.path !== undefined ? [value.path] : [],
+  );
 }

@@ -3,7 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, type EnvironmentVariables, loadConfig } from '../../shared/config/config.js';
+import {
+  type Config,
+  ConfigError,
+  type EnvironmentVariables,
+  loadConfig,
+} from '../../shared/config/config.js';
 import { environmentSchema, secretNames } from '../../shared/config/environment.js';
 
 const good = {
@@ -55,6 +60,7 @@ const environmentsOfSecrets: Readonly<
   DATABASE_TLS_CA: { ...good, DATABASE_TLS_CA: '-----BEGIN CERTIFICATE-----' },
   DATABASE_FALLBACK_PASSWORD: withFallback,
   SIGNING_KEY: withFallback,
+  VAULT_ROLE_ID: good,
   VAULT_SECRET_ID: good,
   VAULT_WRAPPED_SECRET_ID: logins['wrapped-approle'],
   VAULT_TOKEN: logins.token,
@@ -113,7 +119,12 @@ describe('the configuration', () => {
       vault: {
         address: 'https://vault.example:8200',
         timeoutMs: 2_000,
-        login: { method: 'approle', mount: 'approle', roleId: 'role-id', secretId: 'secret-id' },
+        login: {
+          method: 'approle',
+          mount: 'approle',
+          roleId: { value: 'role-id' },
+          secretId: { value: 'secret-id' },
+        },
         kvMount: 'secret',
         transitMount: 'transit',
         transitKey: 'store-platform',
@@ -235,6 +246,13 @@ describe('the configuration', () => {
   });
 });
 
+/** What a configuration says, wherever it was read. */
+function withoutPaths(config: Config): unknown {
+  return JSON.parse(
+    JSON.stringify(config, (key, value: unknown) => (key === 'path' ? undefined : value)),
+  ) as unknown;
+}
+
 describe('a secret in a file', () => {
   function withFile(content: string, work: (path: string) => void): void {
     const folder = mkdtempSync(join(tmpdir(), 'config-test-'));
@@ -251,7 +269,21 @@ describe('a secret in a file', () => {
     const environment = environmentsOfSecrets[name];
     const { [name]: value = '', ...others } = environment;
     withFile(`${value}\n`, (path) => {
-      expect(loadConfig({ ...others, [`${name}_FILE`]: path })).toEqual(loadConfig(environment));
+      const config = loadConfig({ ...others, [`${name}_FILE`]: path });
+      expect(withoutPaths(config)).toEqual(withoutPaths(loadConfig(environment)));
+    });
+  });
+
+  it.each([
+    ['VAULT_ROLE_ID', logins.approle, 'roleId'],
+    ['VAULT_SECRET_ID', logins.approle, 'secretId'],
+    ['VAULT_WRAPPED_SECRET_ID', logins['wrapped-approle'], 'wrappingToken'],
+    ['VAULT_TOKEN', logins.token, 'token'],
+  ] as const)('is told by its path for %s, which is read again for every login', (name, environment, key) => {
+    const { [name]: value, ...others } = environment as Record<string, string>;
+    withFile(`${value ?? ''}\n`, (path) => {
+      const { login } = loadConfig({ ...others, [`${name}_FILE`]: path }).vault;
+      expect(login).toMatchObject({ [key]: { value, path } });
     });
   });
 

@@ -3,7 +3,7 @@ import type Joi from 'joi';
 import { codeOf } from '../errors/error-code.js';
 import type { LogLevel } from '../logging/logger.js';
 import { type Environment, environmentSchema, secretNames, sslModeProblem } from './environment.js';
-import { toVaultConfig, type VaultConfig } from './vault-environment.js';
+import { type LoginFiles, toVaultConfig, type VaultConfig } from './vault-environment.js';
 
 export interface DatabaseConfig {
   /** Connection strings of all nodes; which one is the primary is found out. */
@@ -88,12 +88,11 @@ export class ConfigError extends Error {
 export function loadConfig(env: EnvironmentVariables): Config {
   const problems: string[] = [];
   const names = Object.keys(environmentSchema.describe()['keys'] as object);
-  const result: Joi.ValidationResult<Environment> = environmentSchema.validate(
-    readVariables(env, names, secretNames, problems),
-  );
+  const { values, files } = readVariables(env, names, secretNames, problems);
+  const result: Joi.ValidationResult<Environment> = environmentSchema.validate(values);
   problems.push(...(result.error?.details ?? []).map(toProblem));
   if (result.error) throw new ConfigError(problems);
-  const config = toConfig(result.value);
+  const config = toConfig(result.value, files);
   const contradiction = sslModeProblem('DATABASE_URLS', result.value.DATABASE_URLS, config.database.tls);
   if (contradiction !== undefined) problems.push(contradiction);
   if (config.vault.caPath !== undefined) readText('VAULT_CACERT', config.vault.caPath, problems);
@@ -101,14 +100,18 @@ export function loadConfig(env: EnvironmentVariables): Config {
   return config;
 }
 
-/** The variables of these names, and of the secret ones what is in the files that `<NAME>_FILE` names. */
+/**
+ * The variables of these names, and of the secret ones what is in the files that `<NAME>_FILE` names; and those files, by
+ * the name of the variable.
+ */
 export function readVariables(
   env: EnvironmentVariables,
   names: readonly string[],
   secrets: readonly string[],
   problems: string[],
-): Record<string, string> {
+): { values: Record<string, string>; files: Record<string, string> } {
   const values: Record<string, string> = {};
+  const files: Record<string, string> = {};
   for (const name of names) {
     const value = env[name];
     if (value !== undefined && value !== '') values[name] = value;
@@ -117,11 +120,12 @@ export function readVariables(
     const path = env[`${name}_FILE`];
     if (path === undefined || path === '') continue;
     if (values[name] !== undefined) problems.push(`${name}: give either ${name} or ${name}_FILE, not both`);
+    files[name] = path;
     const text = readText(`${name}_FILE`, path, problems)?.trim();
     if (text === '') problems.push(`${name}_FILE: the file is empty`);
     if (text !== undefined) values[name] = text;
   }
-  return values;
+  return { values, files };
 }
 
 const unreadable: Readonly<Record<string, string>> = {
@@ -160,7 +164,7 @@ export function toProblem(item: Joi.ValidationErrorItem): string {
   return `${name}: ${explanations[item.type] ?? fallback}`;
 }
 
-function toConfig(env: Environment): Config {
+function toConfig(env: Environment, files: LoginFiles): Config {
   return {
     environment: env.NODE_ENV,
     logLevel: env.LOG_LEVEL,
@@ -203,7 +207,7 @@ function toConfig(env: Environment): Config {
       drainConcurrency: env.JOURNAL_DRAIN_CONCURRENCY,
     },
     cache: { maxBytes: env.CACHE_MAX_BYTES, maxAgeMs: env.CACHE_MAX_AGE_MS },
-    vault: toVaultConfig(env),
+    vault: toVaultConfig(env, files),
     fallbackValues: present({
       DATABASE_FALLBACK_USERNAME: env.DATABASE_FALLBACK_USERNAME,
       DATABASE_FALLBACK_PASSWORD: env.DATABASE_FALLBACK_PASSWORD,

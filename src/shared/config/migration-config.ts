@@ -27,7 +27,7 @@ const secrets = ['DATABASE_TLS_CA', 'DATABASE_OWNER_URL'];
 /** @throws {ConfigError} listing all problems at once */
 export function loadMigrationConfig(env: EnvironmentVariables): MigrationConfig {
   const problems: string[] = [];
-  const values = readVariables(env, Object.keys(schema.describe()['keys'] as object), secrets, problems);
+  const { values } = readVariables(env, Object.keys(schema.describe()['keys'] as object), secrets, problems);
   const result: Joi.ValidationResult<MigrationEnvironment> = schema.validate(values);
   problems.push(...(result.error?.details ?? []).map(toProblem));
   if (result.error || problems.length > 0) throw new ConfigError(problems);

@@ -106,20 +106,39 @@ export interface VaultEnvironment {
 }
 
 /** Variables of Vault that are secrets themselves. */
-export const vaultSecretNames = ['VAULT_SECRET_ID', 'VAULT_WRAPPED_SECRET_ID', 'VAULT_TOKEN'] as const;
+export const vaultSecretNames = [
+  'VAULT_ROLE_ID',
+  'VAULT_SECRET_ID',
+  'VAULT_WRAPPED_SECRET_ID',
+  'VAULT_TOKEN',
+] as const;
+
+/** Where the value of a variable came from, if it was a file: it is read again for every login. */
+export type LoginFiles = Readonly<Partial<Record<(typeof vaultSecretNames)[number], string>>>;
+
+/** What to log in with, as it was at the start. */
+export interface LoginValue {
+  readonly value: string;
+  readonly path?: string;
+}
 
 /** One way to log in, with what it needs. */
 export type VaultLoginConfig =
-  | { readonly method: 'approle'; readonly mount: string; readonly roleId: string; readonly secretId: string }
+  | {
+      readonly method: 'approle';
+      readonly mount: string;
+      readonly roleId: LoginValue;
+      readonly secretId: LoginValue;
+    }
   | {
       readonly method: 'wrapped-approle';
       readonly mount: string;
-      readonly roleId: string;
+      readonly roleId: LoginValue;
       readonly roleName: string;
-      readonly wrappingToken: string;
+      readonly wrappingToken: LoginValue;
     }
   | { readonly method: 'kubernetes'; readonly mount: string; readonly role: string; readonly jwtPath: string }
-  | { readonly method: 'token'; readonly token: string };
+  | { readonly method: 'token'; readonly token: LoginValue };
 
 export interface VaultConfig {
   readonly address: string;
@@ -136,13 +155,13 @@ export interface VaultConfig {
   readonly fallback: readonly FallbackSecret[];
 }
 
-export function toVaultConfig(env: VaultEnvironment): VaultConfig {
+export function toVaultConfig(env: VaultEnvironment, files: LoginFiles): VaultConfig {
   return {
     address: env.VAULT_ADDR,
     ...(env.VAULT_NAMESPACE !== undefined && { namespace: env.VAULT_NAMESPACE }),
     ...(env.VAULT_CACERT !== undefined && { caPath: env.VAULT_CACERT }),
     timeoutMs: env.VAULT_TIMEOUT_MS,
-    login: toLogin(env),
+    login: toLogin(env, files),
     kvMount: env.VAULT_KV_MOUNT,
     transitMount: env.VAULT_TRANSIT_MOUNT,
     transitKey: env.VAULT_TRANSIT_KEY,
@@ -155,23 +174,26 @@ export function toVaultConfig(env: VaultEnvironment): VaultConfig {
 }
 
 /** The schema has made sure that what a method needs is there. */
-function toLogin(env: VaultEnvironment): VaultLoginConfig {
-  const { VAULT_ROLE_ID: roleId = '' } = env;
+function toLogin(env: VaultEnvironment, files: LoginFiles): VaultLoginConfig {
+  const given = (name: (typeof vaultSecretNames)[number]): LoginValue => {
+    const path = files[name];
+    return { value: env[name] ?? '', ...(path !== undefined && { path }) };
+  };
   switch (env.VAULT_AUTH) {
     case 'approle':
       return {
         method: 'approle',
         mount: env.VAULT_AUTH_MOUNT ?? 'approle',
-        roleId,
-        secretId: env.VAULT_SECRET_ID ?? '',
+        roleId: given('VAULT_ROLE_ID'),
+        secretId: given('VAULT_SECRET_ID'),
       };
     case 'wrapped-approle':
       return {
         method: 'wrapped-approle',
         mount: env.VAULT_AUTH_MOUNT ?? 'approle',
-        roleId,
+        roleId: given('VAULT_ROLE_ID'),
         roleName: env.VAULT_ROLE_NAME ?? '',
-        wrappingToken: env.VAULT_WRAPPED_SECRET_ID ?? '',
+        wrappingToken: given('VAULT_WRAPPED_SECRET_ID'),
       };
     case 'kubernetes':
       return {
@@ -181,6 +203,6 @@ function toLogin(env: VaultEnvironment): VaultLoginConfig {
         jwtPath: env.VAULT_KUBERNETES_JWT_PATH,
       };
     case 'token':
-      return { method: 'token', token: env.VAULT_TOKEN ?? '' };
+      return { method: 'token', token: given('VAULT_TOKEN') };
   }
 }

@@ -152,6 +152,14 @@ export class VaultService {
     });
   }
 
+  /**
+   * Logs in now, unless it has; every call does so when it needs to.
+   * @throws {VaultError | BreakerOpenError | BreakerTimeoutError}
+   */
+  signIn(): Promise<void> {
+    return this.#session.tokens.signIn();
+  }
+
   /** The newest version of a secret, or what may stand in for it. @throws like `SecretReader.read` */
   readSecret(path: string): Promise<Secret> {
     return this.#reader.read(path);

@@ -118,7 +118,7 @@ function refusedLogin(
             'If it was not this service that used it, an attacker may have. Give a new VAULT_WRAPPED_SECRET_ID.',
         };
   }
-  if (reason === 'NO_JWT') {
+  if (reason === 'NO_CREDENTIAL') {
     return {
       reason: 'the token of the service account cannot be read',
       remedy: 'Check the file that VAULT_KUBERNETES_JWT_PATH names.',

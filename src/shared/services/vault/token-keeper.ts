@@ -8,7 +8,7 @@ import type { RenewalState, Tenure } from './renewal.js';
 import { SingleFlight } from './single-flight.js';
 import { describeFailure, isVaultAway, isVaultDenial } from './vault-away.js';
 import type { VaultClient } from './vault-client.js';
-import { VaultError } from './vault-error.js';
+import { isVaultRefusal, VaultError } from './vault-error.js';
 import { vaultPath } from './vault-path.js';
 import type { VaultLog, VaultMetrics } from './vault-ports.js';
 
@@ -77,6 +77,14 @@ export class TokenKeeper {
     return this.#grant?.token === token;
   }
 
+  /**
+   * Logs in, unless it has.
+   * @throws {VaultError}
+   */
+  async signIn(): Promise<void> {
+    if (!this.#grant) await this.#login();
+  }
+
   /** After a second or later login: leases of the former token end with it. */
   onReplaced(listener: () => void): () => void {
     return this.#replaced.subscribe(listener);
@@ -139,10 +147,11 @@ export class TokenKeeper {
 
   #login(): Promise<TokenGrant> {
     return this.#logins.run(async () => {
-      const { clock, breaker, login, client, log, metrics } = this.#deps;
-      if (clock.monotonicMs() < this.#nextLoginAtMs && this.#lastLoginError) throw this.#lastLoginError;
+      const { clock, login, log, metrics } = this.#deps;
+      const isTooSoon = clock.monotonicMs() < this.#nextLoginAtMs;
+      if (isTooSoon && this.#lastLoginError && !(await login.hasNewCredentials())) throw this.#lastLoginError;
       try {
-        const grant = await breaker.run((signal) => login.login(client, signal));
+        const grant = await this.#askForToken();
         this.#nextLoginAtMs = -Infinity;
         this.#failedLogins = 0;
         this.#lastLoginError = undefined;
@@ -161,6 +170,18 @@ export class TokenKeeper {
     });
   }
 
+  /** The credentials may have been replaced while the login was on its way: then the new ones are tried, too. */
+  async #askForToken(): Promise<TokenGrant> {
+    const { breaker, login, client } = this.#deps;
+    const ask = (): Promise<TokenGrant> => breaker.run((signal) => login.login(client, signal));
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isVaultRefusal(error) || !(await login.hasNewCredentials())) throw error;
+      return ask();
+    }
+  }
+
   #take(grant: TokenGrant): void {
     this.#grant = grant;
     this.#goodUntilMs = -Infinity;
@@ -169,7 +190,10 @@ export class TokenKeeper {
     this.#hasLoggedIn = true;
   }
 
-  /** Wrong credentials do not become right by asking again: until the wait is over, the answer is repeated. */
+  /**
+   * Wrong credentials do not become right by asking again: until the wait is over, or their file holds others, the
+   * answer is repeated.
+   */
   #noteFailedLogin(error: unknown): void {
     const { clock, login, log, metrics } = this.#deps;
     metrics.count('vault_logins_total', { method: login.method, outcome: 'failed' });
