@@ -40,10 +40,20 @@ export async function listChanges(
   });
 }
 
-/** Which Postgres each generation of the data was written by: its system identifier, a decimal number of 64 bits. */
-export async function listGenerations(db: Queryable): Promise<ReadonlyMap<number, string>> {
-  const { rows } = await db.query<{ generation: number; systemId: string }>(
-    'SELECT generation, system_id::text AS "systemId" FROM database_generations',
+/** The history that the changes of a database are of. */
+export interface FeedHistory {
+  /** Which Postgres wrote in each generation: its system identifier, a decimal number of 64 bits. */
+  readonly generations: ReadonlyMap<number, string>;
+  /** The latest one in which there is a change, as a position has it. */
+  readonly newestEpoch: string;
+}
+
+export async function readHistory(db: Queryable): Promise<FeedHistory> {
+  const { rows } = await db.query<{ generation: number; systemId: string; newestEpoch: string }>(
+    `SELECT generation, system_id::text AS "systemId",
+       (SELECT coalesce(max(changed_epoch), 0)::text FROM stores) AS "newestEpoch"
+     FROM database_generations`,
   );
-  return new Map(rows.map(({ generation, systemId }) => [generation, systemId]));
+  const generations = new Map(rows.map(({ generation, systemId }) => [generation, systemId]));
+  return { generations, newestEpoch: rows[0]?.newestEpoch ?? '0' };
 }

@@ -4,7 +4,12 @@ import { MalformedInputError } from '../../shared/errors/app-error.js';
 import type { Signer } from '../../shared/services/signer.js';
 import type { Store } from '../models/store.js';
 import { type ChangePosition, feedStart, generationOf } from '../models/store-change.js';
-import { listChanges, listGenerations, type StoreChange } from '../repositories/change-feed-repository.js';
+import {
+  type FeedHistory,
+  listChanges,
+  readHistory,
+  type StoreChange,
+} from '../repositories/change-feed-repository.js';
 import { PageCursor } from './page-cursor.js';
 
 export interface FeedRequest {
@@ -32,7 +37,7 @@ interface FeedCursor extends ChangePosition {
 interface Found {
   /** One more than asked for, if there is one. */
   readonly changes: readonly StoreChange[];
-  readonly generations: ReadonlyMap<number, string>;
+  readonly history: FeedHistory;
 }
 
 const scope = { list: 'changes' };
@@ -52,14 +57,14 @@ export class ChangeFeed {
 
   /**
    * The changes that are settled after a place in the feed, oldest first, decommissioned stores included.
-   * @throws {MalformedInputError} if the cursor is not one of this feed, or of another database
+   * @throws {MalformedInputError} if the cursor is not one of this feed, or of another database or history
    */
   async read({ limit, cursor }: FeedRequest, options: ReadOptions): Promise<FeedPage> {
     const after = cursor === undefined ? feedStart : this.#cursors.decode(cursor, scope);
     const find = async (db: Queryable): Promise<Found> => {
       // first of all: a generation that begins meanwhile is for the next page
-      const generations = await listGenerations(db);
-      return { changes: await listChanges(db, after, limit + 1), generations };
+      const history = await readHistory(db);
+      return { changes: await listChanges(db, after, limit + 1), history };
     };
     let found = await this.#database.read(find, options);
     // a replica may not have heard of it yet
@@ -68,7 +73,7 @@ export class ChangeFeed {
     return this.#toPage(found, limit, cursor);
   }
 
-  #toPage({ changes, generations }: Found, limit: number, cursor: string | undefined): FeedPage {
+  #toPage({ changes, history: { generations } }: Found, limit: number, cursor: string | undefined): FeedPage {
     const isReady = ({ isSettled, position }: StoreChange): boolean =>
       isSettled && generations.has(generationOf(position));
     const firstHeld = changes.findIndex((change) => !isReady(change));
@@ -89,12 +94,20 @@ export class ChangeFeed {
   }
 }
 
-function isOf(cursor: FeedCursor, { generations }: Found): boolean {
-  return cursor.systemId === undefined || generations.get(generationOf(cursor)) === cursor.systemId;
+/**
+ * Whether the cursor is a place in this history. In its own, there is a change of its epoch or of a later one; where there is
+ * none, a timeline that it knows was given up for an older one, and what comes now would stand before it.
+ */
+function isOf(cursor: FeedCursor, { history: { generations, newestEpoch } }: Found): boolean {
+  if (cursor.systemId === undefined) return true;
+  return (
+    generations.get(generationOf(cursor)) === cursor.systemId && BigInt(cursor.epoch) <= BigInt(newestEpoch)
+  );
 }
 
 function otherDatabase(): MalformedInputError {
   const code = 'invalid_cursor';
-  const detail = 'The cursor belongs to another database: read the feed from its start, without a cursor';
+  const detail =
+    'The cursor belongs to another database, or to a time that was undone: read the feed from its start, without a cursor';
   return new MalformedInputError(code, detail, { details: [{ parameter: 'cursor', code, detail }] });
 }

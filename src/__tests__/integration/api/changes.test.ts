@@ -5,6 +5,7 @@ import { waitUntil } from '../../../dev/wait-until.js';
 import { encodePosition } from '../../../shared/database/wal-position.js';
 import { listChanges } from '../../../store-service/repositories/change-feed-repository.js';
 import { withReplayPaused } from '../../helpers/database.js';
+import { plansOf } from '../../helpers/plans-of.js';
 import { SeededRandom } from '../../helpers/seeded-random.js';
 import { type Body, fullStoreBody, newStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
@@ -276,19 +277,9 @@ describe('GET /api/changes', () => {
       await client.query('VACUUM ANALYZE stores');
     });
     for (const transaction of ['0', '18446744073709551615']) {
-      const plans: string[] = [];
-      await inDatabase((client) =>
-        listChanges(
-          {
-            query: async (text, values = []) => {
-              const { rows } = await client.query<object>(`EXPLAIN (FORMAT JSON) ${text}`, [...values]);
-              plans.push(JSON.stringify(rows));
-              return { rows: [], rowCount: 0 };
-            },
-          },
-          { epoch: '4294967297', transaction, id: '00000000-0000-0000-0000-000000000000' },
-          51,
-        ),
+      const id = '00000000-0000-0000-0000-000000000000';
+      const plans = await plansOf(service.database.appUrl, (db) =>
+        listChanges(db, { epoch: '4294967297', transaction, id }, 51),
       );
       expect(plans[0]).toMatch(/"Index Scan".{0,200}"stores_in_change_order"/);
       expect(plans[0]).not.toMatch(/Sort"|Bitmap/);
@@ -323,5 +314,20 @@ describe('data that was moved to another Postgres', () => {
     const refused = await service.get(`/api/changes?cursor=${String(elsewhere.cursor)}`).expect(400);
     expect(refused.body).toMatchObject({ code: 'invalid_cursor', errors: [{ parameter: 'cursor' }] });
     expect(refused.body.detail).toMatch(/another database/);
+  });
+
+  it('refuses a cursor of a timeline that was given up for an older one, where changes would stand before it', async () => {
+    const store = await create();
+    const follower = new Follower();
+    await follower.catchUp();
+    await withClient(service.database.ownerUrl, async (client) => {
+      await client.query('ALTER TABLE stores DISABLE TRIGGER guard_store');
+      await client.query('UPDATE stores SET changed_epoch = changed_epoch - 1');
+      await client.query('ALTER TABLE stores ENABLE TRIGGER guard_store');
+    });
+    const refused = await service.get(`/api/changes?cursor=${String(follower.cursor)}`).expect(400);
+    expect(refused.body.code).toBe('invalid_cursor');
+    const again = await new Follower().catchUp();
+    expect(again.map(({ id }) => id)).toContain(store.id);
   });
 });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import { withClient } from '../../../dev/postgres/admin-client.js';
-import type { Queryable } from '../../../shared/database/queryable.js';
 import { listStores } from '../../../store-service/repositories/store-list.js';
 import { storeSortKeys, type StorePosition } from '../../../store-service/models/store-query.js';
+import { plansOf } from '../../helpers/plans-of.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { TestService } from '../../helpers/test-service.js';
 
@@ -187,23 +187,14 @@ describe('the plan', () => {
       const isDescending = sort.startsWith('-');
       const key = storeSortKeys.find((candidate) => sort.endsWith(candidate)) ?? 'code';
       for (const after of [undefined, positions[key]]) {
-        const plans: string[] = [];
-        await withClient(service.database.appUrl, async (client) => {
-          const explaining: Queryable = {
-            query: async (text, values = []) => {
-              const { rows } = await client.query<object>(`EXPLAIN (FORMAT JSON) ${text}`, [...values]);
-              plans.push(JSON.stringify(rows));
-              return { rows: [], rowCount: 0 };
-            },
-          };
-          const filter = { status: ['PROVISIONING', 'ACTIVE'] as const };
-          await listStores(explaining, {
-            filter,
+        const plans = await plansOf(service.database.appUrl, (db) =>
+          listStores(db, {
+            filter: { status: ['PROVISIONING', 'ACTIVE'] },
             sort: { key, isDescending },
             limit: 50,
             ...(after && { after }),
-          });
-        });
+          }),
+        );
         expect(plans).toHaveLength(1);
         expect(plans[0]).toMatch(/"Node Type":"Index Scan"/);
         expect(plans[0]).not.toMatch(/Sort"|Seq Scan|Bitmap/);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { withClient } from '../../../dev/postgres/admin-client.js';
-import type { Queryable } from '../../../shared/database/queryable.js';
+import { storeSortKeys } from '../../../store-service/models/store-query.js';
 import { listStores } from '../../../store-service/repositories/store-list.js';
+import { plansOf } from '../../helpers/plans-of.js';
 import { TestService } from '../../helpers/test-service.js';
 
 let service: TestService;
@@ -115,7 +116,7 @@ describe('q', () => {
 
   it('finds any part of any name, in whatever case, form and white space it is asked for', async () => {
     const letters = 'aßÄéσςΣİıøŁœжЁ北が각کﬃ1-’';
-    const word = fc.string({ unit: fc.constantFrom(...letters), minLength: 1, maxLength: 8 });
+    const word = fc.string({ unit: fc.constantFrom(...Array.from(letters)), minLength: 1, maxLength: 8 });
     const spellings: readonly ((text: string) => string)[] = [
       (text) => text,
       (text) => text.toUpperCase(),
@@ -214,18 +215,10 @@ describe('the order of names', () => {
 describe('the plan', () => {
   it('of a search reads the index of search texts', async () => {
     await withNames(Array.from({ length: 5_000 }, (_, n) => `Filiale Süd ${n}`));
-    const plans: string[] = [];
     await withClient(service.database.ownerUrl, (client) => client.query('VACUUM ANALYZE stores'));
-    await withClient(service.database.appUrl, async (client) => {
-      const explaining: Queryable = {
-        query: async (text, values = []) => {
-          const { rows } = await client.query<object>(`EXPLAIN (FORMAT JSON) ${text}`, [...values]);
-          plans.push(JSON.stringify(rows));
-          return { rows: [], rowCount: 0 };
-        },
-      };
-      for (const key of ['code', 'name', 'createdAt', 'updatedAt'] as const) {
-        await listStores(explaining, {
+    const plans = await plansOf(service.database.appUrl, async (db) => {
+      for (const key of storeSortKeys) {
+        await listStores(db, {
           filter: { status: ['PROVISIONING', 'ACTIVE'], text: 'SÜD 4711' },
           sort: { key, isDescending: false },
           limit: 50,
