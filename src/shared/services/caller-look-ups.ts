@@ -26,8 +26,8 @@ export interface CallerLookUpsOptions {
 }
 
 /**
- * Why a caller is looked up: `known` was found before, and its time is over; `changed` shows a key that its record, which
- * still counts, does not have; `unknown` was never found.
+ * Why a caller is looked up: `known` has a record, whose time is over or which made no sense; `changed` shows a key that
+ * its record, which still counts, does not have; `unknown` had no record, or was never looked up.
  */
 export type LookUpReason = 'known' | 'changed' | 'unknown';
 
@@ -97,8 +97,9 @@ export class CallerLookUps {
 
   #reasonFor(id: string): LookUpReason {
     const remembered = this.#memory.find(id);
-    if (remembered?.kind !== 'found') return 'unknown';
-    return this.#ageMs(remembered) < validityMs ? 'changed' : 'known';
+    if (!remembered || remembered.kind === 'absent') return 'unknown';
+    const isChanged = remembered.kind === 'found' && this.#ageMs(remembered) < validityMs;
+    return isChanged ? 'changed' : 'known';
   }
 
   /** Whoever wants the same caller at the same time shares one look-up, its place and its outcome. */

@@ -9,7 +9,7 @@ let clock: ManualClock;
 
 beforeEach(async () => {
   clock = new ManualClock();
-  bench = await start({ clock, config: { timeoutMs: 500 } });
+  bench = await start({ clock });
   await bench.service.watchCallers();
   expect(bench.service.callersState).toEqual({ isReadable: true });
   bench.vault.requests.length = 0;
