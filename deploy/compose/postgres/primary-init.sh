@@ -13,7 +13,7 @@ CREATE ROLE store_platform_rw NOLOGIN;
 GRANT store_platform_rw TO platform_logins WITH ADMIN OPTION, INHERIT FALSE;
 CREATE DATABASE store_platform OWNER platform_owner;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
-SELECT FROM pg_create_physical_replication_slot('replica');
+DO $$ BEGIN PERFORM pg_create_physical_replication_slot('replica'); END $$;
 SQL
 cat > "$PGDATA/pg_hba.conf" <<'HBA'
 local all            postgres   peer

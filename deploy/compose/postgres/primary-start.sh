@@ -6,6 +6,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   rm -rf "$PGDATA.new"
   PGDATA="$PGDATA.new" docker-ensure-initdb.sh
   mv "$PGDATA.new" "$PGDATA"
+  sync
 fi
 unset POSTGRES_PASSWORD_FILE
 exec postgres "$@"

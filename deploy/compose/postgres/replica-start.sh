@@ -10,6 +10,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   pg_basebackup --write-recovery-conf --wal-method=stream --checkpoint=fast --slot=replica --pgdata="$PGDATA.new"
   chmod 0700 "$PGDATA.new"
   mv "$PGDATA.new" "$PGDATA"
+  sync
 fi
 
 # A primary that was made anew is another cluster. What is here may be the only copy of the old one: it is not touched.

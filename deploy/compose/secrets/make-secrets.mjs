@@ -9,10 +9,10 @@ const [postgres, openbao, node] = [POSTGRES_UID, OPENBAO_UID, NODE_UID].map(Numb
 const roles = ['viewer', 'operator', 'admin'];
 
 /** Whole or not at all, whenever the machine stops. */
-function write(path, content, uid, gid = uid) {
+function write(path, content, { mode, uid, gid }) {
   const unfinished = join(dirname(path), `.${basename(path)}.new`);
   fs.rmSync(unfinished, { force: true });
-  const file = fs.openSync(unfinished, 'wx', 0o600);
+  const file = fs.openSync(unfinished, 'wx', mode);
   try {
     fs.writeFileSync(file, content);
     fs.fchownSync(file, uid, gid);
@@ -21,6 +21,9 @@ function write(path, content, uid, gid = uid) {
     fs.closeSync(file);
   }
   fs.renameSync(unfinished, path);
+  const folder = fs.openSync(dirname(path), 'r');
+  fs.fsyncSync(folder);
+  fs.closeSync(folder);
 }
 
 function read(path) {
@@ -32,19 +35,22 @@ function folder(path, uid) {
   fs.mkdirSync(path, { recursive: true });
   fs.chmodSync(path, 0o700);
   fs.chownSync(path, uid, uid);
+  const keep = (name, content) => {
+    write(join(path, name), content, { mode: 0o400, uid, gid: uid });
+  };
   return {
     /** The secret of that name, made if it is missing. */
     secret(name, make) {
       const known = read(join(path, name));
       if (known) return known.toString();
       const made = make();
-      write(join(path, name), made, uid);
+      keep(name, made);
       console.log(`Made ${basename(path)}/${name}`);
       return made.toString();
     },
     /** What another container has, too. */
     copy(name, content) {
-      if (read(join(path, name))?.toString() !== content) write(join(path, name), content, uid);
+      if (read(join(path, name))?.toString() !== content) keep(name, content);
     },
   };
 }
@@ -57,7 +63,8 @@ function operatorsKeys() {
   const key = (role) => `spk_compose-${role}_${randomBytes(32).toString('base64url')}`;
   const keys = Object.fromEntries(roles.map((role) => [role, key(role)]));
   const { uid, gid } = fs.statSync(OPERATOR_DIR);
-  write(path, `${JSON.stringify({ url: `http://127.0.0.1:${API_PORT}`, keys }, undefined, 2)}\n`, uid, gid);
+  const content = { url: `http://127.0.0.1:${API_PORT}`, keys };
+  write(path, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600, uid, gid });
   console.log('Made the API keys: they are in api-keys.json in the folder of the operator');
   return keys;
 }
@@ -72,7 +79,9 @@ function keysOf(text, path) {
   const isKey = (role) =>
     new RegExp(`^spk_compose-${role}_[A-Za-z0-9_-]{43}$`).test(Object(keys)[role] ?? '');
   if (roles.every(isKey)) return keys;
-  throw new Error(`${basename(path)} does not hold a key for each role: mend it, or remove it to get new keys`);
+  throw new Error(
+    `${basename(path)} does not hold a key for each role: mend it, or remove it to get new keys`,
+  );
 }
 
 const volume = (name, uid) => folder(join(VOLUMES, name), uid);

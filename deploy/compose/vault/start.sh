@@ -20,6 +20,7 @@ if [ ! -d "$storage" ]; then
   kill "$server"
   wait "$server" || true
   mv "$storage.new" "$storage"
+  sync
 fi
 
 exec bao server -config=/deploy/server.hcl -config=/deploy/listener.hcl
