@@ -75,7 +75,7 @@ export class RequestTurns {
 
   take(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
-    // its connection was refused: no one would get the answer
+    // its connection was refused: the client would not get the answer
     if (!socket.writable) return;
     const connection = this.#connections.get(socket) ?? this.#open(socket, res);
     connection.last = res;

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { hasBodyHeaders } from './request-body.js';
 
-/** For how long the rest of a body is read that nobody looks at. */
+/** For how long the rest of a refused body is read and thrown away, in ms. */
 const lingerMs = 2_000;
 
 /**

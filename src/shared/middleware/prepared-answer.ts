@@ -30,7 +30,7 @@ export function prepareJson(value: unknown): PreparedAnswer {
 
 /**
  * Sends a prepared body, or 304 to a client that has it. An `If-None-Match` that makes no sense is passed over: the answer
- * harms no one.
+ * is the same for all.
  */
 export function sendPrepared(
   req: Request,

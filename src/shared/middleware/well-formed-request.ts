@@ -6,7 +6,7 @@ import { isRepeated } from './single-header.js';
 
 /** `http://<host>` before the path (RFC 9112, section 3.2.2). */
 const absoluteForm = /^https?:\/\/[^/?#]+/i;
-/** A character that RFC 3986, section 2.3 has nobody encode. */
+/** A character that needs no encoding (RFC 3986, section 2.3). */
 const unreserved = /[A-Za-z0-9._~-]/;
 
 /**

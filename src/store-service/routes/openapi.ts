@@ -98,7 +98,7 @@ function buildOperation({ access, body, contract }: Endpoint): JsonSchema {
     ...(body && {
       requestBody: { required: true, content: { 'application/json': { schema: toJsonSchema(body) } } },
     }),
-    responses: { ...buildResponses(contract), ...buildProblemResponses(access, contract) },
+    responses: mergeResponses(buildResponses(contract), buildProblemResponses(access, contract)),
   };
 }
 
@@ -118,7 +118,33 @@ const consistencyToken: ParameterContract = {
   schema: { type: 'string' },
 };
 
-function buildResponses({ responses }: EndpointContract): JsonSchema {
+/** A status may stand for an answer of the route and for a problem, told apart by their media types. */
+function mergeResponses(answers: Responses, problems: Responses): JsonSchema {
+  return Object.fromEntries(
+    [...new Set([...Object.keys(answers), ...Object.keys(problems)])].map((status) => {
+      const [answer, problem] = [answers[status], problems[status]];
+      if (!answer || !problem) return [status, answer ?? problem];
+      return [
+        status,
+        {
+          description: `${answer.description}\n\n${problem.description}`,
+          headers: { ...answer.headers, ...problem.headers },
+          content: { ...answer.content, ...problem.content },
+        },
+      ];
+    }),
+  );
+}
+
+interface ResponseObject {
+  readonly description: string;
+  readonly headers: JsonSchema;
+  readonly content: JsonSchema;
+}
+
+type Responses = Readonly<Record<string, ResponseObject>>;
+
+function buildResponses({ responses }: EndpointContract): Responses {
   return Object.fromEntries(
     Object.entries(responses).map(([status, { description, headers = [], content = {} }]) => [
       status,
@@ -134,7 +160,7 @@ function buildResponses({ responses }: EndpointContract): JsonSchema {
 function buildProblemResponses(
   access: Endpoint['access'],
   { responses, problems = [] }: EndpointContract,
-): JsonSchema {
+): Responses {
   const hasPreference = Object.values(responses).some(({ headers }) => headers?.includes(preferenceApplied));
   const codes = [...commonProblems, ...(access === 'public' ? [] : protectedProblems), ...problems];
   const byStatus = Map.groupBy(new Set(codes), (code) => statusOf[problemCatalogue[code].kind]);

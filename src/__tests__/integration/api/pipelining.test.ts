@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '../../../dev/wait-until.js';
-import { type ListeningApp, listenWithApp } from '../../helpers/http-server.js';
+import { type ListeningApp, listenWithApp } from '../../helpers/listening-app.js';
 import { RawClient } from '../../helpers/raw-client.js';
 
 let app: ListeningApp;

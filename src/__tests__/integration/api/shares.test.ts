@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '../../../dev/wait-until.js';
 import { UnauthenticatedError } from '../../../shared/errors/app-error.js';
 import type { Authenticator, Principal } from '../../../shared/services/authenticator.js';
-import { type ListeningApp, listenWithApp } from '../../helpers/http-server.js';
+import { type ListeningApp, listenWithApp } from '../../helpers/listening-app.js';
 import { RawClient } from '../../helpers/raw-client.js';
 import { rawRequest } from '../../helpers/raw-http.js';
 

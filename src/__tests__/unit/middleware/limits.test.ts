@@ -148,7 +148,7 @@ describe('a list of entity tags', () => {
     );
   });
 
-  it('is read in linear time', () => {
+  it('is read in linear time: squared, so much text would take several seconds', () => {
     for (const text of [
       ' '.repeat(64_000) + 'x',
       '"'.repeat(64_000),
@@ -157,7 +157,7 @@ describe('a list of entity tags', () => {
     ]) {
       const startedAt = performance.now();
       expect(parseEntityTags(text)).toBeUndefined();
-      expect(performance.now() - startedAt).toBeLessThan(100);
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
     }
   });
 });

@@ -75,7 +75,8 @@ export class Admission {
 
   /** To be called with every refusal of a request, whoever makes it. */
   noteRefusal(req: Request, status: number, code: string): void {
-    if (status < 400 || status >= 500 || status === 408 || status === 429) return;
+    const isOurs = status >= 500 && status !== 501;
+    if (status < 400 || isOurs || status === 408 || status === 429) return;
     const { credential, principal } = admitted.get(req) ?? {};
     if (principal) {
       if (isBlamed(status, code)) this.#refusals.increment(principalCaller(principal));

@@ -20,7 +20,7 @@ const renewalShare = 0.1;
 
 /**
  * Which credentials were good lately, and whose they were: enough to tell a regular caller from a stranger before it is
- * asked who that is. It lets no one in, and holds hashes only.
+ * asked who that is. It lets no caller in, and holds hashes only.
  */
 export class KnownCallers {
   readonly #memoryMs: number;
