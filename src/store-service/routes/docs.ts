@@ -6,6 +6,7 @@ import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { methodNotAllowed } from '../../shared/middleware/http-error.js';
 import { problemCatalogue, statusOf } from '../../shared/middleware/problem-catalogue.js';
 import type { JsonSchema } from '../../shared/validation/json-schema.js';
+import { json } from './contract-parts.js';
 import { assertNoParameters } from './query.js';
 
 const swaggerUiFolder = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
@@ -84,8 +85,10 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         operationId: 'getOpenApi',
         tag: 'Description',
         summary: 'This document',
+        description:
+          'OpenAPI 3.1, made from the very schemas that validate. `/docs` is a page to read and try it.',
         responses: {
-          200: { description: 'OpenAPI 3.1', content: { 'application/json': { type: 'object' } } },
+          200: { description: 'OpenAPI 3.1', content: json('OpenApiDocument') },
         },
         problems: ['unexpected_body'],
       },
@@ -102,8 +105,9 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         operationId: 'listProblems',
         tag: 'Description',
         summary: 'Every problem the API can answer, and what to do about it',
+        description: 'For people, and for tools that show a remedy beside a `code`.',
         responses: {
-          200: { description: 'The catalogue', content: { 'application/json': { type: 'object' } } },
+          200: { description: 'The catalogue', content: json('ProblemCatalogue') },
         },
         problems: ['unexpected_body'],
       },
@@ -120,17 +124,18 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         operationId: 'getProblem',
         tag: 'Description',
         summary: 'One problem, and what to do about it',
+        description: 'The path is what `type` of a problem says.',
         parameters: [
           {
             name: 'code',
             in: 'path',
             required: true,
             description: '`code` of a problem',
-            schema: { type: 'string' },
+            schema: { type: 'string', enum: Object.keys(problemCatalogue) },
           },
         ],
         responses: {
-          200: { description: 'The problem', content: { 'application/json': { type: 'object' } } },
+          200: { description: 'The problem', content: json('ProblemDescription') },
         },
         problems: ['unexpected_body', 'route_not_found'],
       },
