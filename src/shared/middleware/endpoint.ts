@@ -37,7 +37,7 @@ export interface ResponseContract {
 export interface EndpointContract {
   readonly operationId: string;
   readonly summary: string;
-  readonly description?: string;
+  readonly description: string;
   readonly tag: string;
   readonly parameters?: readonly ParameterContract[];
   readonly responses: Readonly<Record<number, ResponseContract>>;

@@ -116,13 +116,14 @@ export function assertTransition(from: StoreStatus, to: StoreStatus): void {
   if (from !== to && !transitions[from].includes(to)) throw new IllegalTransitionError(from, to);
 }
 
-const address = Joi.object({
-  line1: plainText({ max: 120 }).required(),
-  line2: plainText({ max: 120 }),
-  city: plainText({ max: 80 }).required(),
-  state: plainText({ max: 80 }),
+export const address = Joi.object({
+  line1: plainText({ max: 120 }).required().description('Street and number'),
+  line2: plainText({ max: 120 }).description('Floor, building, suite'),
+  city: plainText({ max: 80 }).required().description('City'),
+  state: plainText({ max: 80 }).description('State, province or county, where the country has them'),
   postalCode: plainText({ max: 16 })
     .required()
+    .description('Postal code, as the post of the country writes it')
     .custom((value: string, { state, error }) => {
       const { country: countryCode } = (state.ancestors as [{ country?: unknown }])[0];
       if (typeof countryCode !== 'string') return value;
@@ -130,13 +131,13 @@ const address = Joi.object({
     })
     .messages({ 'rule.postal_code': 'is not a postal code of that country' }),
   country: country.required(),
-});
+}).description('Postal address of the store');
 
-const contact = Joi.object({
-  name: plainText({ max: 120 }).required(),
+export const contact = Joi.object({
+  name: plainText({ max: 120 }).required().description('Name of the person'),
   email: email.required(),
   phone: phone.required(),
-});
+}).description('Whom to reach at the store; personal data, which is kept encrypted');
 
 const labels = Joi.object()
   .pattern(/^[a-z0-9][a-z0-9._/-]{0,62}$/, plainText({ min: 0, max: 128 }))
@@ -144,17 +145,21 @@ const labels = Joi.object()
   .messages({
     'object.unknown':
       'is not a label key: 1 to 63 lower-case letters, digits, ".", "_", "/" or "-", a letter or digit first',
-  });
+  })
+  .description('Names and values of your own, to find stores by');
 
-const infrastructure = Joi.object({
-  tills: Joi.number().integer().min(0).max(200),
-  printers: Joi.number().integer().min(0).max(200),
-  scanners: Joi.number().integer().min(0).max(200),
-  guestWifi: Joi.boolean(),
-});
+const quantity = Joi.number().integer().min(0).max(200);
+
+export const infrastructure = Joi.object({
+  tills: quantity.description('Number of tills'),
+  printers: quantity.description('Number of receipt printers'),
+  scanners: quantity.description('Number of scanners'),
+  guestWifi: Joi.boolean().description('Whether guests get a wireless network'),
+}).description('What the store has differently from the blueprint of its format');
 
 export const storeCode = Joi.string()
   .pattern(/^[A-Z0-9][A-Z0-9-]{1,31}$/)
+  .description('The chain’s number of the store: unique for ever, immutable')
   .messages({
     'string.pattern.base':
       'must be 2 to 32 upper-case letters, digits or hyphens, and start with a letter or digit',
@@ -163,28 +168,39 @@ export const storeCode = Joi.string()
 /** UUID of RFC 9562, in lower case; stores have version 7, but any of 1 to 8 may be asked for. */
 export const storeIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
+export const storeFormat = Joi.string()
+  .valid(...storeFormats)
+  .description('Kind of store, which picks the blueprint of its infrastructure');
+
+export const storeStatus = Joi.string()
+  .valid(...storeStatuses)
+  .description('Where the store is in its life');
+
 /** Longest notes before sanitising, in characters. */
 export const maxNotesCharacters = 4_000;
 
 /** Joi schemas of the fields that callers write. */
 export const storeFieldSchemas = {
-  name: plainText({ max: 120 }).required(),
-  format: Joi.string()
-    .valid(...storeFormats)
-    .required(),
-  region: slug.required(),
+  name: plainText({ max: 120 }).required().description('Name, as people call the store'),
+  format: storeFormat.required(),
+  region: slug.required().description('Region of the chain that the store belongs to, such as `eu-central`'),
   address: address.required(),
   timezone: timezone.required(),
   currency: currency.required(),
   locale,
   contact,
-  openingDate: isoDate,
+  openingDate: isoDate.description('Day on which the store opens, or opened'),
   labels,
-  notes: richText({ min: 0, max: maxNotesCharacters }),
+  notes: richText({ min: 0, max: maxNotesCharacters }).description(
+    'Rich text in a small subset of HTML; what was stored is what answers show',
+  ),
   infrastructure,
 };
 
-export const newStoreSchema = Joi.object<NewStore>({ code: storeCode.required(), ...storeFieldSchemas });
+export const newStoreSchema = Joi.object<NewStore>({
+  code: storeCode.required(),
+  ...storeFieldSchemas,
+}).description('A store to be');
 
 /** Server-made fields that a body taken from a GET may carry along: whatever they hold, it is not used. */
 const ignored = Object.fromEntries(
@@ -197,14 +213,17 @@ const ignored = Object.fromEntries(
     'decommissionedAt',
     'conditions',
     'meta',
-  ].map((name) => [name, Joi.any().strip()]),
+  ].map((name) => [name, Joi.any().strip().description('Made by the service: what it holds is ignored')]),
 );
 
 export const replaceStoreSchema = Joi.object<ReplaceStore>({
-  id: Joi.string(),
-  code: Joi.string(),
-  version: Joi.number().integer().min(1),
-  status: Joi.string().valid(...storeStatuses),
+  id: Joi.string().description('May be sent along, as it is'),
+  code: Joi.string().description('May be sent along, as it is'),
+  version: Joi.number()
+    .integer()
+    .min(1)
+    .description('The version that was read; the header `If-Match` can say it instead'),
+  status: storeStatus.description('The status that is asked for'),
   ...storeFieldSchemas,
   ...ignored,
-});
+}).description('A store as it shall be; fields that are left out are removed');

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
 import type { BreakerControl } from '../services/breaker-control.js';
-import { bodyProblems } from './contract-parts.js';
+import { bodyProblems, json } from './contract-parts.js';
 import { operatorRequest, reasonSchema, recordProblems } from './operator-request.js';
 import { assertNoParameters } from './query.js';
 
@@ -10,10 +10,8 @@ const name: ParameterContract = {
   in: 'path',
   required: true,
   description: 'Name of the breaker, such as `database-primary`',
-  schema: { type: 'string' },
+  schema: { type: 'string', pattern: '^[a-z][a-z0-9-]*$', examples: ['database-replica'] },
 };
-
-const breaker = { 'application/json': { $ref: '#/components/schemas/Breaker' } };
 
 const perProcess =
   'This process alone is meant: others have breakers of their own, and a restart ends every isolation. It is recorded ' +
@@ -28,7 +26,7 @@ function changeContract(
     tag: 'Administration',
     description: perProcess,
     parameters: [name],
-    responses: { 200: { description, content: breaker } },
+    responses: { 200: { description, content: json('Breaker') } },
     problems: ['breaker_not_found', ...bodyProblems, ...recordProblems],
   };
 }
@@ -44,10 +42,11 @@ export function breakerEndpoints(breakers: BreakerControl): Endpoint[] {
         operationId: 'listBreakers',
         tag: 'Administration',
         summary: 'How every breaker of this process is',
+        description: 'There is one for each dependency and use of it; other processes have their own.',
         responses: {
           200: {
             description: 'All of them, by name',
-            content: { 'application/json': { $ref: '#/components/schemas/BreakerList' } },
+            content: json('BreakerList'),
           },
         },
         problems: ['unexpected_body'],

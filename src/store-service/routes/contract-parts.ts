@@ -16,6 +16,36 @@ export const bodyProblems = [
   'validation_failed',
 ] as const;
 
+/** A path parameter that holds an id. */
+export function idParameter(description: string): ParameterContract {
+  return {
+    name: 'id',
+    in: 'path',
+    required: true,
+    description,
+    schema: { type: 'string', format: 'uuid', pattern: idPattern },
+  };
+}
+
+/** RFC 9562, version 1 to 8. */
+const idPattern =
+  '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$';
+
+/** A header with preferences (RFC 7240); `wait` is the one that counts. */
+export function preferParameter(description: string): ParameterContract {
+  return {
+    name: 'Prefer',
+    in: 'header',
+    description,
+    schema: { type: 'string', pattern: preferPattern, examples: ['wait=10'] },
+  };
+}
+
+const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const preference = `${token}( *= *(${token}|"[ !#-\\[\\]-~]*"))?`;
+const preferenceAndParameters = `${preference}( *; *${preference})*`;
+const preferPattern = `^(${preferenceAndParameters}( *, *${preferenceAndParameters})*)?$`;
+
 /** Query parameters, from the schemas that check them. */
 export function queryParameters(schemas: Readonly<Record<string, Joi.Schema>>): ParameterContract[] {
   return Object.entries(schemas).map(([name, schema]) => {

@@ -13,7 +13,9 @@ import {
 } from '../../shared/middleware/prepared-answer.js';
 import { problemCatalogue, statusOf } from '../../shared/middleware/problem-catalogue.js';
 import type { JsonSchema } from '../../shared/validation/json-schema.js';
+import { json } from './contract-parts.js';
 import { assertNoParameters } from './query.js';
+import type { ViewName } from './view-schemas.js';
 
 const swaggerUiFolder = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 
@@ -81,9 +83,9 @@ export function docsRouter(guards: readonly RequestHandler[]): Router {
   return router;
 }
 
-function preparedResponses(description: string): EndpointContract['responses'] {
+function preparedResponses(description: string, view: ViewName): EndpointContract['responses'] {
   return {
-    200: { description, headers: ['ETag'], content: { 'application/json': { type: 'object' } } },
+    200: { description, headers: ['ETag'], content: json(view) },
     304: { description: 'The client has it', headers: ['ETag'] },
   };
 }
@@ -110,8 +112,10 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         operationId: 'getOpenApi',
         tag: 'Description',
         summary: 'This document',
+        description:
+          'OpenAPI 3.1, made from the very schemas that validate. `/docs` is a page to read and try it.',
         responses: {
-          ...preparedResponses('OpenAPI 3.1'),
+          ...preparedResponses('OpenAPI 3.1', 'OpenApiDocument'),
         },
         problems: ['unexpected_body'],
       },
@@ -128,8 +132,9 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         operationId: 'listProblems',
         tag: 'Description',
         summary: 'Every problem the API can answer, and what to do about it',
+        description: 'For people, and for tools that show a remedy beside a `code`.',
         responses: {
-          ...preparedResponses('The catalogue'),
+          ...preparedResponses('The catalogue', 'ProblemCatalogue'),
         },
         problems: ['unexpected_body'],
       },
@@ -146,17 +151,18 @@ export function descriptionEndpoints(document: () => JsonSchema): Endpoint[] {
         operationId: 'getProblem',
         tag: 'Description',
         summary: 'One problem, and what to do about it',
+        description: 'The path is what `type` of a problem says.',
         parameters: [
           {
             name: 'code',
             in: 'path',
             required: true,
             description: '`code` of a problem',
-            schema: { type: 'string' },
+            schema: { type: 'string', enum: Object.keys(problemCatalogue) },
           },
         ],
         responses: {
-          ...preparedResponses('The problem'),
+          ...preparedResponses('The problem', 'ProblemDescription'),
         },
         problems: ['unexpected_body', 'route_not_found'],
       },

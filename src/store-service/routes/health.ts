@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
+import { json } from './contract-parts.js';
 import { assertNoParameters } from './query.js';
 
 export interface Readiness {
@@ -21,7 +22,7 @@ export interface HealthDetail extends Pick<Readiness, 'status' | 'checks'> {
 /** About as long as a failover takes. */
 const retryAfterSeconds = 5;
 
-const health = { 'application/json': { $ref: '#/components/schemas/Health' } };
+const health = json('Health');
 
 /**
  * The endpoints for orchestrators and load balancers; they need no credential and tell no more than they must.
@@ -37,6 +38,7 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         operationId: 'getLiveness',
         tag: 'Health',
         summary: 'Whether the process runs',
+        description: 'For a liveness probe: says nothing of what the process depends on.',
         responses: { 200: { description: 'It does', content: health } },
         problems: ['unexpected_body'],
       },
@@ -53,6 +55,7 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         operationId: 'getReadiness',
         tag: 'Health',
         summary: 'Whether requests should be sent here',
+        description: 'For a readiness probe and for load balancers.',
         responses: {
           200: { description: 'Yes; perhaps degraded', content: health },
           503: {
@@ -84,10 +87,11 @@ export function healthDetailEndpoint(detail: () => Promise<HealthDetail>): Endpo
       operationId: 'getHealth',
       tag: 'Health',
       summary: 'How the service and everything it depends on are',
+      description: 'For those who run it. The status is 200 whatever the answer says.',
       responses: {
         200: {
           description: 'The state of every dependency, whatever it is',
-          content: { 'application/json': { $ref: '#/components/schemas/HealthDetail' } },
+          content: json('HealthDetail'),
         },
       },
       problems: ['unexpected_body'],

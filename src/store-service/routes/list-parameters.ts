@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import Joi from 'joi';
 import { country, slug } from '../../shared/validation/formats.js';
-import { plainText, withRule } from '../../shared/validation/joi.js';
+import { exactText, plainText, withNotes, withRule } from '../../shared/validation/joi.js';
 import { normaliseText } from '../../shared/validation/text.js';
 import { parseQuery } from '../../shared/validation/validate.js';
 import { storeCode, storeFormats, storeStatuses } from '../models/store.js';
@@ -9,20 +9,27 @@ import { type StoreFilter, type StoreSort, type StoreSortKey, storeSortKeys } fr
 import type { ListRequest } from '../services/store-queries.js';
 import { readQuery } from './query.js';
 
+/** RFC 3339, section 5.6. The year 0 is left out: databases have none. */
+const timestampPattern = /^([1-9]\d{3}-\d\d-\d\d)T([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
 const labelPattern = /^([a-z0-9][a-z0-9._/-]{0,62}):(.*)$/su;
 
 /** A label as it is stored: the value in the same normal form. */
 const label = withRule(
-  plainText({ max: 192 }),
+  withNotes(plainText({ max: 192 }), {
+    description: 'Key and value, separated by a colon',
+    pattern: /^[a-z0-9][a-z0-9._/-]{0,62}:/,
+    examples: ['wave:7'],
+  }),
   'label',
   'must be key:value, where the key is that of a label',
   (text) => labelPattern.test(text),
 );
 
 const limit = Joi.number().integer().min(1).max(200).default(50).description('Most items in the page');
-const cursor = Joi.string()
-  .max(1024)
-  .description('`next` of the page before; filter and sort order must be the same');
+const cursor = withNotes(exactText().max(1024), {
+  pattern: /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/,
+}).description('`next` of the page before; filter and sort order must be the same');
 
 /** Schemas of the query parameters of the list of stores, after the text was split and its numbers were read. */
 export const listParameters = {
@@ -50,7 +57,11 @@ export const listParameters = {
       'finds `Łódź`), the kind of white space, dashes and quotes do not count',
   ),
   updatedSince: withRule(
-    Joi.string(),
+    withNotes(exactText(), {
+      format: 'date-time',
+      pattern: timestampPattern,
+      examples: ['2026-01-31T12:00:00Z'],
+    }),
     'timestamp',
     'must be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z (a "+" must be sent as %2B)',
     isTimestamp,
@@ -139,10 +150,9 @@ function toSort(sort: string): StoreSort {
   return { key: sort.slice(isDescending ? 1 : 0) as StoreSortKey, isDescending };
 }
 
-/** RFC 3339, section 5.6, with a date that exists, in a year of four digits also when moved to UTC. */
+/** A date that exists, in a year of four digits also when moved to UTC. */
 function isTimestamp(text: string): boolean {
-  const pattern = /^([1-9]\d{3}-\d\d-\d\d)T([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-  const [, date] = pattern.exec(text) ?? [];
+  const [, date] = timestampPattern.exec(text) ?? [];
   if (date === undefined || Number.isNaN(Date.parse(text))) return false;
   // Date.parse takes 30 February for 2 March
   return new Date(date).toISOString().startsWith(date) && /^\d{4}-/.test(new Date(text).toISOString());

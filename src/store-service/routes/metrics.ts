@@ -23,6 +23,7 @@ export function metricsEndpoint(metrics: MetricsPage, access: 'public' | 'viewer
       operationId: 'getMetrics',
       tag: 'Health',
       summary: 'Measurements for Prometheus',
+      description: 'The text format of Prometheus, version 0.0.4.',
       responses: { 200: { description: 'Text format', content: { 'text/plain': { type: 'string' } } } },
       problems: ['unexpected_body'],
     },

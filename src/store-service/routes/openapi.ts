@@ -1,20 +1,30 @@
-import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
+import type { Endpoint, ParameterContract, ResponseContract } from '../../shared/middleware/endpoint.js';
 import { consistencyTokenHeader } from '../../shared/middleware/consistency.js';
-import { problemCatalogue, type ProblemCode, statusOf } from '../../shared/middleware/problem-catalogue.js';
-import { type JsonSchema, toJsonSchema } from '../../shared/validation/json-schema.js';
+import type { ProblemCode } from '../../shared/middleware/problem-catalogue.js';
+import type { JsonSchema } from '../../shared/validation/json-schema.js';
 import type { ServiceInfo } from '../service-info.js';
-import { viewSchemas } from './view-schemas.js';
+import { describeTags, documentInfo, servers } from './contract/document-info.js';
+import { NamedSchemas } from './contract/named-schemas.js';
+import { ProblemResponses } from './contract/problem-responses.js';
+import { requestExamples } from './contract/request-examples.js';
+import { headerReferences, headerSchemas, responseHeaders } from './contract/response-headers.js';
+import { viewExamples } from './contract/view-examples.js';
+import { type ViewUnion, viewSchemas, viewUnions } from './view-schemas.js';
 
 /** Problems that any endpoint may answer, and those that only endpoints behind authentication may. */
 const commonProblems: readonly ProblemCode[] = [
-  'malformed_request',
   'malformed_url',
   'invalid_parameter',
-  'request_timeout',
   'rate_limited',
   'overloaded',
-  'unsupported_transfer_coding',
   'internal',
+];
+/** Problems of requests that are refused before their route is known. */
+const unreadableProblems: readonly ProblemCode[] = [
+  'malformed_request',
+  'request_timeout',
+  'headers_too_large',
+  'unsupported_transfer_coding',
 ];
 const protectedProblems: readonly ProblemCode[] = [
   'invalid_header',
@@ -26,87 +36,92 @@ const protectedProblems: readonly ProblemCode[] = [
   'circuit_open',
 ];
 
-const preferenceApplied = 'Preference-Applied';
-
-const responseHeaders: Readonly<Record<string, JsonSchema>> = {
-  'X-Request-Id': header('Id of the request, as in the logs'),
-  ETag: header('Entity tag of the version, such as `"v3"`'),
-  Location: header('Path of the new store, or of the operation'),
-  Link: header('`rel="next"`: path of the next page; absent on the last'),
-  'Idempotent-Replayed': header('`true` if this repeats the answer to an earlier request with the same key'),
-  [consistencyTokenHeader]: header(
-    'Stands for the change that was made. Send it along with a later request, by whichever client, to see that change in the answer',
-  ),
-  'Retry-After': header('Seconds to wait before a retry'),
-  Age: header('Age of an answer from memory, in seconds; absent where the answer is fresh'),
-  'Cache-Status': header(
-    'Why an answer comes from memory: `store-platform; hit; detail=<code of the problem>` (RFC 9211); absent where it is fresh',
-  ),
-  [preferenceApplied]: header('The wait that `Prefer` had, such as `wait=10`'),
-};
+/** What is described once while the document is built. */
+interface Parts {
+  readonly schemas: NamedSchemas;
+  readonly problems: ProblemResponses;
+}
 
 /** The OpenAPI 3.1 document of these endpoints, made from the very schemas that validate. */
 export function buildOpenApi(endpoints: readonly Endpoint[], { version }: ServiceInfo): JsonSchema {
+  const parts = { schemas: new NamedSchemas(viewSchemas), problems: new ProblemResponses() };
+  const paths = buildPaths(endpoints, parts);
+  const schemas = { ...parts.schemas.all, ...buildUnions(viewUnions) };
   return {
     openapi: '3.1.1',
-    info: {
-      title: 'Store Provisioning Platform',
-      version,
-      description: 'Sets up the infrastructure of retail stores, and tears it down again.',
-    },
-    jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
+    info: documentInfo(version),
+    servers,
     security: [{ bearer: [] }],
-    tags: [...new Set(endpoints.map(({ contract }) => contract.tag))].map((name) => ({ name })),
-    paths: buildPaths(endpoints),
+    tags: describeTags(endpoints.map(({ contract }) => contract.tag)),
+    paths,
     components: {
       securitySchemes: {
         bearer: {
           type: 'http',
           scheme: 'bearer',
+          bearerFormat: 'API key or JWT',
           description: 'An API key, `spk_<id>_<secret>`, or a JWT of the configured OpenID provider',
         },
       },
       headers: responseHeaders,
+      responses: parts.problems.shared,
       schemas: Object.fromEntries(
-        Object.entries(viewSchemas).map(([name, schema]) => [name, toJsonSchema(schema)]),
+        Object.entries(schemas).map(([name, schema]) => [name, withExamples(schema, viewExamples[name])]),
       ),
     },
   };
 }
 
-function buildPaths(endpoints: readonly Endpoint[]): JsonSchema {
+function buildPaths(endpoints: readonly Endpoint[], parts: Parts): JsonSchema {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const endpoint of endpoints) {
     const path = endpoint.path.replaceAll(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [endpoint.method]: buildOperation(endpoint) };
+    paths[path] = { ...paths[path], [endpoint.method]: buildOperation(endpoint, parts) };
   }
   return paths;
 }
 
-function buildOperation({ access, body, contract }: Endpoint): JsonSchema {
+function buildOperation(endpoint: Endpoint, { schemas, problems }: Parts): JsonSchema {
+  const { access, body, contract } = endpoint;
+  const isPublic = access === 'public';
+  const codes = [
+    ...commonProblems,
+    ...unreadableProblems,
+    ...(isPublic ? [] : protectedProblems),
+    ...(contract.problems ?? []),
+  ];
+  const limits = isPublic ? [] : ['RateLimit', 'RateLimit-Policy'];
   return {
     operationId: contract.operationId,
     summary: contract.summary,
-    ...(contract.description !== undefined && { description: contract.description }),
+    description: contract.description,
     tags: [contract.tag],
-    ...(access === 'public' ? { security: [] } : { 'x-required-role': access }),
-    parameters: [
-      ...(contract.parameters ?? []),
-      ...(access === 'public' ? [] : [consistencyToken]),
-      requestId,
-    ],
+    ...(isPublic ? { security: [] } : { 'x-required-role': access }),
+    parameters: [...(contract.parameters ?? []), ...(isPublic ? [] : [consistencyToken]), requestId].map(
+      (parameter) => ({ ...parameter, schema: schemas.refer(parameter.schema) }),
+    ),
     ...(body && {
-      requestBody: { required: true, content: { 'application/json': { schema: toJsonSchema(body) } } },
+      requestBody: {
+        description: 'A JSON object in UTF-8, at most 64 KiB',
+        required: true,
+        content: {
+          'application/json': {
+            schema: schemas.describe(body),
+            examples: requestExamples[contract.operationId],
+          },
+        },
+      },
     }),
-    responses: mergeResponses(buildResponses(contract), buildProblemResponses(access, contract)),
+    responses: mergeResponses(buildResponses(contract.responses, limits), problems.describe(endpoint, codes)),
   };
 }
 
 const requestId: ParameterContract = {
   name: 'X-Request-Id',
   in: 'header',
-  description: 'Id for this request; one is made where none is given',
-  schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
+  description:
+    'Id for this request: 1 to 128 letters, digits, `.`, `_` and `-`. One is made where none is given, or another text',
+  schema: { type: 'string', examples: ['order-4711.retry-1'] },
 };
 
 const consistencyToken: ParameterContract = {
@@ -115,11 +130,14 @@ const consistencyToken: ParameterContract = {
   description:
     'Token from the answer to a write: the answer shows at least that write. Without it, a client sees its own writes of ' +
     'the last seconds, and those of others after a short delay',
-  schema: { type: 'string' },
+  schema: headerSchemas.consistencyToken,
 };
 
 /** A status may stand for an answer of the route and for a problem, told apart by their media types. */
-function mergeResponses(answers: Responses, problems: Responses): JsonSchema {
+function mergeResponses(
+  answers: Readonly<Record<string, ResponseObject>>,
+  problems: Readonly<Record<string, ResponseObject>>,
+): JsonSchema {
   return Object.fromEntries(
     [...new Set([...Object.keys(answers), ...Object.keys(problems)])].map((status) => {
       const [answer, problem] = [answers[status], problems[status]];
@@ -127,70 +145,59 @@ function mergeResponses(answers: Responses, problems: Responses): JsonSchema {
       return [
         status,
         {
-          description: `${answer.description}\n\n${problem.description}`,
-          headers: { ...answer.headers, ...problem.headers },
-          content: { ...answer.content, ...problem.content },
+          description: `${String(answer['description'])}\n\n${String(problem['description'])}`,
+          headers: { ...partOf(answer, 'headers'), ...partOf(problem, 'headers') },
+          content: { ...partOf(answer, 'content'), ...partOf(problem, 'content') },
         },
       ];
     }),
   );
 }
 
-interface ResponseObject {
-  readonly description: string;
-  readonly headers: JsonSchema;
-  readonly content: JsonSchema;
+type ResponseObject = JsonSchema;
+
+function partOf(response: ResponseObject, name: 'headers' | 'content'): JsonSchema {
+  return (response[name] ?? {}) as JsonSchema;
 }
 
-type Responses = Readonly<Record<string, ResponseObject>>;
-
-function buildResponses({ responses }: EndpointContract): Responses {
+function buildResponses(
+  responses: Readonly<Record<number, ResponseContract>>,
+  limits: readonly string[],
+): Readonly<Record<string, ResponseObject>> {
   return Object.fromEntries(
-    Object.entries(responses).map(([status, { description, headers = [], content = {} }]) => [
+    Object.entries(responses).map(([status, { description, headers = [], content }]) => [
       status,
       {
         description,
-        headers: headerReferences(['X-Request-Id', ...headers]),
-        content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+        headers: headerReferences(['X-Request-Id', ...headers, ...limits]),
+        ...(content && {
+          content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+        }),
       },
     ]),
   );
 }
 
-function buildProblemResponses(
-  access: Endpoint['access'],
-  { responses, problems = [] }: EndpointContract,
-): Responses {
-  const hasPreference = Object.values(responses).some(({ headers }) => headers?.includes(preferenceApplied));
-  const codes = [...commonProblems, ...(access === 'public' ? [] : protectedProblems), ...problems];
-  const byStatus = Map.groupBy(new Set(codes), (code) => statusOf[problemCatalogue[code].kind]);
+/** One of several schemas, and by which member they are told apart. */
+function buildUnions(unions: Readonly<Record<string, ViewUnion>>): Readonly<Record<string, JsonSchema>> {
+  const toReference = (name: string) => `#/components/schemas/${name}`;
   return Object.fromEntries(
-    [...byStatus].map(([status, group]) => [
-      status,
+    Object.entries(unions).map(([name, { description, discriminator, members }]) => [
+      name,
       {
-        description: group.map((code) => `\`${code}\`: ${problemCatalogue[code].remedy}`).join('\n\n'),
-        headers: headerReferences([
-          'X-Request-Id',
-          ...(status === 429 || status === 503 ? ['Retry-After'] : []),
-          ...(status === 503 && hasPreference ? [preferenceApplied] : []),
-        ]),
-        content: {
-          'application/problem+json': {
-            schema: {
-              allOf: [{ $ref: '#/components/schemas/Problem' }],
-              properties: { status: { const: status }, code: { enum: group } },
-            },
-          },
+        description,
+        oneOf: Object.values(members).map((member) => ({ $ref: toReference(member) })),
+        discriminator: {
+          propertyName: discriminator,
+          mapping: Object.fromEntries(
+            Object.entries(members).map(([value, member]) => [value, toReference(member)]),
+          ),
         },
       },
     ]),
   );
 }
 
-function headerReferences(names: readonly string[]): JsonSchema {
-  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
-}
-
-function header(description: string): JsonSchema {
-  return { description, schema: { type: 'string' } };
+function withExamples(schema: JsonSchema, examples: readonly object[] | undefined): JsonSchema {
+  return examples === undefined ? schema : { ...schema, examples };
 }

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { applyWait, preferredWaitMs } from '../../shared/middleware/prefer.js';
 import type { OperationQueries } from '../services/operation-queries.js';
+import { idParameter, json, preferParameter } from './contract-parts.js';
 import { operationRetryAfterMs, toOperationView } from './operation-view.js';
 import { pathId } from './path-id.js';
 import { assertNoParameters } from './query.js';
@@ -18,25 +19,14 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
       description:
         'An operation that waits is known to the instance that accepted it; one that has ended, to every instance.',
       parameters: [
-        {
-          name: 'id',
-          in: 'path',
-          required: true,
-          description: 'Id of the operation',
-          schema: { type: 'string', format: 'uuid' },
-        },
-        {
-          name: 'Prefer',
-          in: 'header',
-          description: '`wait=<seconds>`: wait for the end of the operation, at most 30 seconds (RFC 7240)',
-          schema: { type: 'string' },
-        },
+        idParameter('Id of the operation'),
+        preferParameter('`wait=<seconds>`: wait for the end of the operation, at most 30 seconds (RFC 7240)'),
       ],
       responses: {
         200: {
           description: 'The operation; `Retry-After` while it is QUEUED',
           headers: ['Preference-Applied', 'Retry-After'],
-          content: { 'application/json': { $ref: '#/components/schemas/Operation' } },
+          content: json('Operation'),
         },
       },
       problems: ['malformed_id', 'operation_not_found', 'unexpected_body', 'journal_unavailable'],

@@ -10,7 +10,7 @@ import { assertNoParameters } from './query.js';
 /** Body of every request that does something to the running service. */
 export const reasonSchema = Joi.object<{ reason: string }>({
   reason: plainText({ max: 500 }).required().description('Why, for those who read the record'),
-});
+}).description('Why something is done to the service');
 
 /** What can go wrong when it is recorded who asks; without that nothing is done. */
 export const recordProblems = ['journal_unavailable', 'journal_full'] as const;

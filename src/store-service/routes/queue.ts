@@ -1,9 +1,9 @@
 import type { Request } from 'express';
 import Joi from 'joi';
-import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
+import type { Endpoint, EndpointContract } from '../../shared/middleware/endpoint.js';
 import { parseQuery } from '../../shared/validation/validate.js';
 import { listedStates, type QueueControl, type QueueRequest } from '../services/write-queue/queue-control.js';
-import { bodyProblems, json, queryParameters } from './contract-parts.js';
+import { bodyProblems, idParameter, json, queryParameters } from './contract-parts.js';
 import { pageParameters } from './list-parameters.js';
 import { operatorRequest, reasonSchema, recordProblems } from './operator-request.js';
 import { pathId } from './path-id.js';
@@ -20,13 +20,7 @@ const parameters = {
 
 const querySchema = Joi.object<QueueRequest>(parameters);
 
-const id: ParameterContract = {
-  name: 'id',
-  in: 'path',
-  required: true,
-  description: 'Id of the entry, which is that of its operation',
-  schema: { type: 'string', format: 'uuid' },
-};
+const id = idParameter('Id of the entry, which is that of its operation');
 
 export type QueueAdministration = Pick<QueueControl, 'list' | 'get' | 'read' | 'drop' | 'requeue'>;
 
@@ -84,6 +78,7 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
         operationId: 'getQueueEntry',
         tag,
         summary: 'One entry of the queue, with what it would write',
+        description: 'Only the process that took it on knows it. Personal data is redacted.',
         parameters: [id],
         responses: { 200: { description: 'The entry', content: json('QueueEntryDetail') } },
         problems: [...entryProblems, 'unexpected_body'],

@@ -3,31 +3,29 @@ import type {
   ParameterContract,
   ResponseContract,
 } from '../../shared/middleware/endpoint.js';
-import { bodyProblems, json, queryParameters } from './contract-parts.js';
+import { entityTagPattern } from './contract/response-headers.js';
+import { bodyProblems, idParameter, json, preferParameter, queryParameters } from './contract-parts.js';
 import { listParameters, pageParameters } from './list-parameters.js';
 import { writeParameters } from './write-preferences.js';
 
-const id: ParameterContract = {
-  name: 'id',
-  in: 'path',
-  required: true,
-  description: 'Id of the store',
-  schema: { type: 'string', format: 'uuid' },
-};
+const id = idParameter('Id of the store');
+
+const entityTag = `(W/)?${entityTagPattern}`;
+const entityTags = `${entityTag}( *, *${entityTag})*`;
 
 const ifMatch: ParameterContract = {
   name: 'If-Match',
   in: 'header',
   description:
     'ETag of the version that the change is meant for, such as `"v3"`. A weak one (`W/"v3"`) matches none: 412',
-  schema: { type: 'string' },
+  schema: { type: 'string', pattern: `^${entityTags}$`, examples: ['"v3"'] },
 };
 
 const ifNoneMatch: ParameterContract = {
   name: 'If-None-Match',
   in: 'header',
   description: 'ETag of the version that the client has: 304 if it is still the present one',
-  schema: { type: 'string' },
+  schema: { type: 'string', pattern: `^(\\*|${entityTags})$`, examples: ['"v3"'] },
 };
 
 const changeIfNoneMatch: ParameterContract = {
@@ -35,7 +33,7 @@ const changeIfNoneMatch: ParameterContract = {
   in: 'header',
   description:
     'ETags of versions that the store must not have: 412 if it has one of them, and always for `*`',
-  schema: { type: 'string' },
+  schema: ifNoneMatch.schema,
 };
 
 const idempotencyKey: ParameterContract = {
@@ -43,23 +41,25 @@ const idempotencyKey: ParameterContract = {
   in: 'header',
   description:
     'Makes repeating safe: the same key with the same request is carried out once, and answered the same for 7 days. `abc` and `"abc"` are the same key',
-  schema: { type: 'string', minLength: 1, maxLength: 255 },
+  schema: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 255,
+    pattern: '^([!#-~]([ -~]*[!-~])?|"([ !#-\\[\\]-~]|\\\\["\\\\])+")$',
+    examples: ['opening-ber-100'],
+  },
 };
 
-const prefer: ParameterContract = {
-  name: 'Prefer',
-  in: 'header',
-  description:
-    '`wait=<seconds>`: longest wait while the database is away, at most 30 (RFC 7240); other preferences are passed over',
-  schema: { type: 'string' },
-};
+const prefer = preferParameter(
+  '`wait=<seconds>`: longest wait while the database is away, at most 30 (RFC 7240); other preferences are passed over',
+);
 
 const cacheControl: ParameterContract = {
   name: 'Cache-Control',
   in: 'header',
   description:
     '`no-cache`, or `max-age=<seconds>`: no answer from memory, or none that is older, while the database is away (RFC 9111). A `max-age` that is no number of seconds is ignored',
-  schema: { type: 'string' },
+  schema: { type: 'string', examples: ['no-cache', 'max-age=60'] },
 };
 
 const staleHeaders = ['Age', 'Cache-Status'] as const;
@@ -128,6 +128,8 @@ export const storeContracts = {
     operationId: 'createStore',
     tag: 'Stores',
     summary: 'Create a store',
+    description:
+      'The store begins as PROVISIONING. Send an `Idempotency-Key`, and repeating the request is safe.',
     parameters: [idempotencyKey, ...changePreferences],
     responses: { 201: writtenResponse('The store was created', ['Location']), 202: acceptedResponse },
     problems: [...bodyProblems, ...writeProblems, 'notes_unavailable', 'store_code_taken'],
@@ -136,6 +138,7 @@ export const storeContracts = {
     operationId: 'getStore',
     tag: 'Stores',
     summary: 'Read a store',
+    description: 'Its contact is shown to operators and above. `ETag` names the version, for a later change.',
     parameters: [id, ifNoneMatch, cacheControl],
     responses: {
       200: storeResponse('The store', staleHeaders),
@@ -173,7 +176,7 @@ export const storeContracts = {
     summary: 'Decommission a store',
     description:
       'The store becomes DECOMMISSIONED at once and stays readable. One that is already is left as it is.',
-    parameters: [id, ifMatch, changeIfNoneMatch, idempotencyKey, ...changePreferences],
+    parameters: [id, { ...ifMatch, required: true }, changeIfNoneMatch, idempotencyKey, ...changePreferences],
     responses: { 200: writtenResponse('The decommissioned store'), 202: acceptedResponse },
     problems: [
       ...writeProblems,
