@@ -118,6 +118,16 @@ describe('the watch over records of callers', () => {
     expect(bench.recorder.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
+  it('needs no word of the node itself, which a gateway may keep back', async () => {
+    bench.vault.misbehaviour.begin(status(404, 'sys/health'));
+    const end = bench.vault.misbehaviour.begin(status(500, folder));
+    await bench.pass(clock, seenWithinMs);
+    expect(bench.service.callersState).toEqual({ isReadable: false, reason: 'server_error' });
+    end();
+    await bench.pass(clock, seenWithinMs);
+    expect(bench.service.callersState).toEqual({ isReadable: true });
+  });
+
   it('takes a standby that forwards for what it is: as good as any', async () => {
     bench.vault.misbehaviour.begin(status(429, 'sys/health'));
     await bench.pass(clock, 60_000);

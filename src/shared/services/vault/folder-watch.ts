@@ -4,7 +4,7 @@ import { ReplyFields } from './reply-fields.js';
 import { SingleFlight } from './single-flight.js';
 import { describeFailure } from './vault-away.js';
 import { isAbsence, VaultError, type VaultFailure } from './vault-error.js';
-import { checkNode, isUsable } from './vault-health.js';
+import { checkNode, isUsable, type VaultNodeState } from './vault-health.js';
 import { vaultPath, type VaultPath } from './vault-path.js';
 import type { VaultLog, VaultMetrics } from './vault-ports.js';
 import type { VaultSession } from './vault-session.js';
@@ -33,6 +33,12 @@ const intervalMs = 3_000;
 const hurriedMs = 1_000;
 /** One look may fail by chance. */
 const failuresToTell = 2;
+
+const ofNoUse: ReadonlySet<VaultNodeState> = new Set<VaultNodeState>([
+  'sealed',
+  'uninitialised',
+  'dr-secondary',
+]);
 
 /** What concerns whoever asks, or was an answer, is no single record's fault. */
 const noFault: ReadonlySet<VaultFailure> = new Set<VaultFailure>([
@@ -114,7 +120,7 @@ export class FolderWatch {
 
   async #ask(signal: AbortSignal): Promise<void> {
     const { session } = this.#options;
-    if (this.#failures > 0) await this.#assertNodeUsable();
+    if (this.#failures > 0) await this.#askNode();
     try {
       const reply = await session.tokens.withToken((token) =>
         session.client.read(this.#path, { operation, token, signal }),
@@ -126,16 +132,19 @@ export class FolderWatch {
     }
   }
 
-  /** Without a token, which may be over, and past the breakers: they wait for longer and longer while Vault is away. */
-  async #assertNodeUsable(): Promise<void> {
+  /**
+   * Without a token, which may be over, and past the breakers: they wait for longer and longer while Vault is away. A node
+   * that does not say how it is, as behind a gateway, may be well.
+   * @throws {VaultError} if it says that it is of no use
+   */
+  async #askNode(): Promise<void> {
     const { session } = this.#options;
     const node = await checkNode(session.client);
-    if (!isUsable(node)) {
-      throw new VaultError(operation, node === 'sealed' ? 'sealed' : 'unreachable', {
-        reason: node.toUpperCase(),
-      });
+    if (ofNoUse.has(node)) {
+      const failure = node === 'sealed' ? 'sealed' : 'unreachable';
+      throw new VaultError(operation, failure, { reason: node.toUpperCase() });
     }
-    session.invite('security');
+    if (isUsable(node)) session.invite('security');
   }
 
   #note(failure: VaultError | undefined): void {
