@@ -9,7 +9,7 @@ const running = new Set<ChildProcess>();
 export interface EntryProcess {
   readonly child: ChildProcess;
   /** All it has said so far, on both streams. */
-  output(): string;
+  readonly output: () => string;
   /** Resolves when it has ended and all it said was read. */
   readonly ended: Promise<{ readonly code: number | null; readonly output: string }>;
 }
@@ -20,15 +20,12 @@ export function startEntry(
   env: Readonly<Record<string, string>> = {},
 ): EntryProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', '--input-type=module', ...args].filter(isNeeded(args)),
-    {
-      cwd: sources,
-      env: { PATH, HOME, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const type = args.includes('-e') ? ['--input-type=module'] : [];
+  const child = spawn(process.execPath, ['--import', 'tsx', ...type, ...args], {
+    cwd: sources,
+    env: { PATH, HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   running.add(child);
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -44,9 +41,4 @@ export function startEntry(
 /** To be called after each test: one that failed leaves nothing running. */
 export function killEntries(): void {
   for (const child of running) child.kill('SIGKILL');
-}
-
-/** Node takes the type of the input only for code that is given as an argument. */
-function isNeeded(args: readonly string[]): (argument: string) => boolean {
-  return (argument) => argument !== '--input-type=module' || args.includes('-e');
 }
