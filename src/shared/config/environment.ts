@@ -17,6 +17,8 @@ const key256 = Joi.string().custom((value: string, helpers) => {
 function isConnectionString(text: string): boolean {
   const url = URL.parse(text.trim());
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '') return false;
+  // a second string behind a comma would pass for a path
+  if (url.pathname.slice(1).includes('/')) return false;
   return [...url.searchParams.keys()].every((name) => name === 'sslmode');
 }
 

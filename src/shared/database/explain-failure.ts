@@ -1,7 +1,7 @@
+import { AppError } from '../errors/app-error.js';
 import type { Obstacle } from '../errors/operator-error.js';
 import { tlsFailureOf } from '../errors/tls-failure.js';
-import { classifyDatabaseError, codeOf } from './error-class.js';
-import { DatabaseUnavailableError } from './database-error.js';
+import { codeOf } from './error-class.js';
 import type { NodeAddress } from './node-address.js';
 
 /** What the explanation may refer to. */
@@ -34,7 +34,7 @@ export function explainDatabaseFailure(error: unknown, node: AttemptedNode): Obs
 function explain(cause: unknown, code: string | undefined, node: AttemptedNode): Explanation {
   return (
     (code === undefined ? byMessage(cause, node) : (byState(code, node) ?? bySystem(code, node))) ?? {
-      reason: `it cannot be used: ${classifyDatabaseError(cause).replaceAll('_', ' ')}`,
+      reason: 'it answers with an error',
       remedy: 'The log of that Postgres says more.',
     }
   );
@@ -172,5 +172,5 @@ function cut(variable: string): Explanation {
 
 /** What pg met is inside of our own error. */
 function causeOf(error: unknown): unknown {
-  return error instanceof DatabaseUnavailableError ? error.cause : error;
+  return error instanceof AppError && error.cause !== undefined ? error.cause : error;
 }

@@ -40,7 +40,7 @@ async function writeProbe(path: string): Promise<void> {
 async function explain(path: string, error: unknown): Promise<string> {
   const code = codeOf(error) ?? 'unknown error';
   const { found, isFolder } = await nearest(path);
-  if (!isFolder) return `${found} is no folder (${code})`;
+  if (!isFolder) return `${found} is a file, not a folder`;
   const what = found === path ? `files in ${found}` : `a folder in ${found}`;
   switch (code) {
     case 'EACCES':
