@@ -11,6 +11,7 @@ import { newStoreBody } from '../helpers/store-samples.js';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const readyMs = 180_000;
+const restartMs = 60_000;
 
 type Role = 'viewer' | 'operator' | 'admin';
 
@@ -70,11 +71,28 @@ export class ComposeProject {
 
   /** Kills the first process of a container from outside, as the kernel does when memory is short. */
   async kill(service: string): Promise<void> {
-    const ids = await this.compose('ps', '--all', '--quiet', service);
-    const { stdout } = await run('docker', ['inspect', '--format', '{{.State.Pid}}', ids.trim()]);
-    const kill = `process.kill(${Number(stdout)}, 'SIGKILL')`;
-    const image = ['--entrypoint', 'node', '--user', '0:0', 'store-platform:local', '--eval', kill];
-    await run('docker', ['run', '--rm', '--pid', 'host', '--cap-add', 'KILL', ...image]);
+    const { id, pid, startedAt } = await this.#process(service);
+    const kill = ['--eval', `process.kill(${pid}, 'SIGKILL')`];
+    const killer = ['--entrypoint', 'node', '--user', '0:0', 'store-platform:local', ...kill];
+    await run('docker', ['run', '--rm', '--pid', 'host', '--cap-add', 'KILL', ...killer]);
+    await waitUntil(
+      `${service} to run again`,
+      async () => {
+        const now = await this.#process(service);
+        if (now.id !== id)
+          throw new Error(`${service} has another container: it did not come back by itself`);
+        return now.pid > 0 && now.startedAt !== startedAt;
+      },
+      { timeoutMs: restartMs, intervalMs: 100 },
+    );
+  }
+
+  async #process(service: string): Promise<{ id: string; pid: number; startedAt: string }> {
+    const id = (await this.compose('ps', '--all', '--quiet', service)).trim();
+    const format = '{{.State.Pid}} {{.State.StartedAt}}';
+    const { stdout } = await run('docker', ['inspect', '--format', format, id]);
+    const [pid, startedAt = ''] = stdout.trim().split(' ');
+    return { id, pid: Number(pid), startedAt };
   }
 
   /** Waits until the API says that everything is there, and each container is as it should be. */
@@ -90,6 +108,11 @@ export class ComposeProject {
       },
       { timeoutMs: readyMs, intervalMs: 250 },
     );
+  }
+
+  /** The operator has lost the keys. */
+  loseKeys(): Promise<void> {
+    return rm(join(this.operatorFolder, 'api-keys.json'));
   }
 
   async keysFile(): Promise<{ mode: string; keys: Record<Role, string> }> {

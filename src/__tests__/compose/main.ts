@@ -85,10 +85,9 @@ async function disturb(project: ComposeProject): Promise<void> {
     await project.compose('run', '--rm', 'vault-setup', 'rotate');
     await project.compose('restart', 'api');
   });
-  await witness.after('another secret id while Vault has forgotten our token', async () => {
-    await project.compose('stop', 'vault');
-    await project.compose('start', 'vault');
-    await project.compose('run', '--rm', 'vault-setup', 'rotate');
+  await witness.after('the file of the API keys lost, then up', async () => {
+    await project.loseKeys();
+    await project.up();
   });
   const listed = await project.compose('run', '--rm', 'cli', 'keys', 'list');
   if (!listed.includes('compose-admin')) throw new Error(`keys list shows ${listed}`);
