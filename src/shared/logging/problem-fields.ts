@@ -17,14 +17,16 @@ export function problemFields({
   };
 }
 
+/** Codes that say of a name that it is not one of ours. */
+const madeUpNames: readonly string[] = ['unknown_field', 'unknown_parameter'];
+
 /**
  * A pointer, or the name of a parameter or header. Names that a caller made up can be personal data as values can, so
- * what does not look like the name of a field is left out.
+ * what is not known, and what does not look like the name of a field, is left out.
  */
-function toLoggedPlace({ pointer, parameter, header }: ErrorDetail): string {
-  const place = pointer ?? parameter ?? header ?? '';
-  return place
-    .split('/')
-    .map((token) => (/^#?[\w.~-]{0,64}$/.test(token) ? token : '…'))
-    .join('/');
+function toLoggedPlace({ pointer, parameter, header, code }: ErrorDetail): string {
+  const tokens = (pointer ?? parameter ?? header ?? '').split('/');
+  const isLogged = (token: string, index: number): boolean =>
+    !(madeUpNames.includes(code) && index === tokens.length - 1) && /^#?[\w.~-]{0,64}$/.test(token);
+  return tokens.map((token, index) => (isLogged(token, index) ? token : '…')).join('/');
 }

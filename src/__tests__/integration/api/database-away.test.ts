@@ -105,11 +105,13 @@ describe('while no node answers', () => {
     expectUnavailable(await send(context, 'get', '/api/stores/01900000-0000-7000-8000-000000000000'));
     expectUnavailable(await send(context, 'get', '/api/changes'));
     expectUnavailable(await send(context, 'post', `/api/stores${orFail}`, newStoreBody()));
+    // the look at the schema at the start was the first of the failures that open the breaker
     expect(await readiness(context)).toEqual({
       status: 200,
       body: {
         status: 'degraded',
         checks: { databasePrimary: 'down', databaseReplica: 'down', vault: 'up' },
+        breakers: { 'database-primary': 'open' },
       },
     });
     await supertest(context.app).get('/health/live').expect(200);

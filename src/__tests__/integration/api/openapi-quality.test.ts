@@ -9,9 +9,7 @@ interface Described {
   readonly example?: unknown;
 }
 
-interface Schema {
-  readonly [keyword: string]: unknown;
-}
+type Schema = Readonly<Record<string, unknown>>;
 
 interface Document {
   readonly servers: readonly { readonly url: string }[];
