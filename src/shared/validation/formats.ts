@@ -17,7 +17,7 @@ export const slug = withRule(
   (text) => /^[a-z0-9][a-z0-9-]{1,31}$/.test(text),
 );
 
-/** ISO 3166-1 has set it aside for private use, which everybody makes of it (CLDR, the EU, the Universal Postal Union). */
+/** Not of ISO 3166-1, which leaves such codes to private use: CLDR and the European Union write Kosovo so. */
 const kosovo = 'XK';
 
 /** Whether this is a country code of ISO 3166-1 alpha-2, or that of Kosovo. */

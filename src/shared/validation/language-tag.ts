@@ -6,7 +6,7 @@ interface Registry {
   readonly regions: ReadonlySet<string>;
 }
 
-/** In use everywhere, CLDR included, though ISO 3166-1 has only set it aside for private use. */
+/** Private use in the registry, and the region of CLDR for Kosovo. */
 const kosovo = 'XK';
 
 let registry: Registry | undefined;
