@@ -4,15 +4,23 @@ import {
   country,
   currency,
   email,
+  isCountryCode,
   isoDate,
-  isPostalCodeOf,
   locale,
   phone,
   slug,
   timezone,
 } from '../../shared/validation/formats.js';
+import {
+  exactText,
+  plainText,
+  type Reading,
+  richText,
+  withNotes,
+  withReading,
+} from '../../shared/validation/joi.js';
+import { needsPostalCode, postalCodeExamples, readPostalCode } from '../../shared/validation/postal-code.js';
 import { normaliseText } from '../../shared/validation/text.js';
-import { plainText, richText } from '../../shared/validation/joi.js';
 
 export const storeStatuses = ['PROVISIONING', 'ACTIVE', 'DECOMMISSIONED'] as const;
 export type StoreStatus = (typeof storeStatuses)[number];
@@ -25,8 +33,9 @@ export interface Address {
   readonly line2?: string;
   readonly city: string;
   readonly state?: string;
-  readonly postalCode: string;
-  /** ISO 3166-1 alpha-2. */
+  /** As the country's post writes it. Absent where there are none, and in Ireland where it was left out. */
+  readonly postalCode?: string;
+  /** ISO 3166-1 alpha-2, or XK. */
   readonly country: string;
 }
 
@@ -116,20 +125,58 @@ export function assertTransition(from: StoreStatus, to: StoreStatus): void {
   if (from !== to && !transitions[from].includes(to)) throw new IllegalTransitionError(from, to);
 }
 
+const postalCode = withReading(
+  withNotes(plainText({ max: 16 }), {
+    description:
+      'Postal code, in a notation of the country; stored as its post writes it. Required where the country has postal ' +
+      'codes, but for Ireland',
+    examples: ['10117', 'SW1A 1AA', '94107-1234'],
+  }),
+  'postal_code',
+  (text, { state }) => readPostalCodeIn((state.ancestors as [{ country?: unknown }])[0].country, text),
+);
+
+/** Longest text that may stand for a country, with white space around it. */
+const maxGivenCountry = 16;
+
+/** Without a country that is known there is nothing to compare with, and the country is refused anyway. */
+function readPostalCodeIn(given: unknown, text: string): Reading {
+  // what is longer names no country, and may take long to normalise
+  const code = typeof given === 'string' && given.length <= maxGivenCountry ? normaliseText(given) : '';
+  if (!isCountryCode(code)) return { value: text };
+  const value = readPostalCode(code, text);
+  if (value !== undefined) return { value };
+  const examples = postalCodeExamples(code);
+  return {
+    fault:
+      examples.length > 0
+        ? `is not a postal code of ${code}, where one is such as ${examples.join(' or ')}`
+        : `must be 2 to 12 letters or digits, or left out: ${code} has no postal codes`,
+  };
+}
+
+const countryWithPostalCodes = country.custom((code: string, { error }) =>
+  isCountryCode(code) && needsPostalCode(code) ? code : error('any.invalid'),
+);
+
+/** Functions of a message, which Joi's typings know nothing of. */
+const functions = {
+  functions: { example: (code: string) => postalCodeExamples(normaliseText(code)).join(' or ') },
+} as Joi.ReferenceOptions;
+
 export const address = Joi.object({
   line1: plainText({ max: 120 }).required().description('Street and number'),
   line2: plainText({ max: 120 }).description('Floor, building, suite'),
-  city: plainText({ max: 80 }).required().description('City'),
-  state: plainText({ max: 80 }).description('State, province or county, where the country has them'),
-  postalCode: plainText({ max: 16 })
-    .required()
-    .description('Postal code, as the post of the country writes it')
-    .custom((value: string, { state, error }) => {
-      const { country: countryCode } = (state.ancestors as [{ country?: unknown }])[0];
-      if (typeof countryCode !== 'string') return value;
-      return isPostalCodeOf(normaliseText(countryCode), value) ? value : error('rule.postal_code');
-    })
-    .messages({ 'rule.postal_code': 'is not a postal code of that country' }),
+  city: plainText({ max: 80 }).required().description('City or town'),
+  state: plainText({ max: 80 }).description('State, province or county'),
+  postalCode: postalCode
+    .when('country', { is: countryWithPostalCodes.required(), then: Joi.required() })
+    .messages({
+      'any.required': Joi.expression(
+        'is required in {country}, where one is such as {example(country)}',
+        functions,
+      ) as Joi.LanguageMessages[string],
+    }),
   country: country.required(),
 }).description('Postal address of the store');
 
@@ -157,13 +204,15 @@ export const infrastructure = Joi.object({
   guestWifi: Joi.boolean().description('Whether guests get a wireless network'),
 }).description('What the store has differently from the blueprint of its format');
 
-export const storeCode = Joi.string()
-  .pattern(/^[A-Z0-9][A-Z0-9-]{1,31}$/)
-  .description('The chain’s number of the store: unique for ever, immutable')
-  .messages({
-    'string.pattern.base':
-      'must be 2 to 32 upper-case letters, digits or hyphens, and start with a letter or digit',
-  });
+export const storeCode = withNotes(
+  exactText()
+    .pattern(/^[A-Z0-9][A-Z0-9-]{1,31}$/)
+    .messages({
+      'string.pattern.base':
+        'must be 2 to 32 upper-case letters, digits or hyphens, and start with a letter or digit',
+    }),
+  { description: 'Store number of the chain: unique for ever, immutable', examples: ['BER-0042'] },
+);
 
 /** UUID of RFC 9562, in lower case; stores have version 7, but any of 1 to 8 may be asked for. */
 export const storeIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -192,7 +241,7 @@ export const storeFieldSchemas = {
   openingDate: isoDate.description('Day on which the store opens, or opened'),
   labels,
   notes: richText({ min: 0, max: maxNotesCharacters }).description(
-    'Rich text in a small subset of HTML; what was stored is what answers show',
+    'Rich text: a small subset of HTML. What else is sent is left out, text is stored as it is typed where HTML reads it so, and what was stored is what answers show',
   ),
   infrastructure,
 };

@@ -6,6 +6,7 @@ import {
   richTextProblem,
 } from '../../shared/validation/text.js';
 import { maxNotesCharacters } from '../models/store.js';
+import { decodeNotes, escapeText, rewriteTexts, writeText } from './notes-text.js';
 import { NotesThread } from './notes-thread.js';
 
 /** DOMPurify takes time beyond proportion over nested elements: 4 000 characters of `<x>` keep it busy for 6 s. */
@@ -28,17 +29,18 @@ export class NotesSanitizer {
    * @throws {OverloadedError | DependencyUnavailableError} if it cannot be told now
    */
   async sanitize(notes: string): Promise<string> {
-    if (!/[<&]/.test(notes)) return notes;
     if (isSurelyTooLong(notes, maxNotesCharacters)) throw tooLong();
+    if (!notes.includes('<')) return cleanText(notes);
     if ((notes.match(/<[a-z]/gi)?.length ?? 0) > maxElements) {
       throw refused('too_complex', `must have at most ${maxElements} HTML elements`);
     }
     let text = notes;
     for (let round = 0; round < maxRounds; round += 1) {
       const clean = await this.#clean(text);
-      if (clean === text) return clean;
       assertText(clean);
-      text = clean;
+      const rewritten = rewriteTexts(clean);
+      if (rewritten === text) return rewritten;
+      text = rewritten;
     }
     throw refused('too_complex', 'must have HTML elements that are nested as HTML allows');
   }
@@ -55,14 +57,21 @@ export class NotesSanitizer {
   }
 }
 
-function assertText(text: string): void {
-  if (isSurelyTooLong(text, maxNotesCharacters)) throw tooLong();
-  if (richTextProblem(text) !== undefined) {
+/** Notes without any tag are the text of one: it is read, checked and written as a text between tags is. */
+function cleanText(notes: string): string {
+  if (!/[&\r]/.test(notes)) return notes;
+  const text = normaliseText(decodeNotes(notes));
+  assertText(escapeText(text));
+  return writeText(text);
+}
+
+/** Rules for what a reader of the HTML sees, so that character references cannot get round them. */
+function assertText(html: string): void {
+  if (isSurelyTooLong(html, maxNotesCharacters)) throw tooLong();
+  if (richTextProblem(decodeNotes(html)) !== undefined) {
     throw refused('invisible_character', 'must not contain control or invisible characters, however written');
   }
-  if (countCharacters(text) > maxNotesCharacters) {
-    throw tooLong();
-  }
+  if (countCharacters(html) > maxNotesCharacters) throw tooLong();
 }
 
 function tooLong(): ValidationError {
