@@ -25,7 +25,11 @@ const ifNoneMatch: ParameterContract = {
   name: 'If-None-Match',
   in: 'header',
   description: 'ETag of the version that the client has: 304 if it is still the present one',
-  schema: { type: 'string', pattern: `^(\\*|${entityTags})$`, examples: ['"v3"'] },
+  schema: {
+    type: 'string',
+    anyOf: [{ const: '*' }, { pattern: `^${entityTags}$` }],
+    examples: ['"v3"'],
+  },
 };
 
 const changeIfNoneMatch: ParameterContract = {
