@@ -119,7 +119,7 @@ async function withContext<T>(cli: CliProcess, work: (context: OperatorContext) 
   const config = loadConfig(cli.env);
   const context = createOperatorContext(config, createLogger({ level: 'warn', stream: cli.stderr }));
   try {
-    return await work(context);
+    return await context.explaining(() => work(context));
   } finally {
     await context.close();
   }

@@ -10,6 +10,7 @@ import {
   measureDatabaseStatus,
 } from '../shared/database/database-reporting.js';
 import { createLogger, type Logger } from '../shared/logging/logger.js';
+import { warnOfUnusableNodes } from '../shared/database/unusable-nodes.js';
 import { warnOfUnlistedFollowers } from '../shared/database/unlisted-followers.js';
 import { PrometheusMetrics } from '../shared/metrics/prometheus-metrics.js';
 import { CircuitBreakerMiddleware } from '../shared/middleware/circuit-breaker.middleware.js';
@@ -134,6 +135,7 @@ async function compose(
     measureDatabaseStatus(metrics, database.status());
   });
   await step('the nodes of the database', () => database.start());
+  warnOfUnusableNodes(database.status(), config.database, logger);
   await step('the schema of the database', () => checkSchema(database));
   releasers.add(
     'The watch over followers',

@@ -7,14 +7,17 @@ import { Releasers } from '../shared/releasers.js';
 import { BreakerRegistry } from '../shared/resilience/breaker-registry.js';
 import { ApiKeyAdministration } from '../shared/services/api-key-administration.js';
 import { FieldEncryption } from '../shared/services/field-encryption.js';
+import { isVaultAway } from '../shared/services/vault/vault-away.js';
 import { ContactRewrap } from './services/contact-rewrap.js';
-import { createVaultService, probeTable, startDatabaseLogins } from './vault-parts.js';
+import { createVaultService, explaining, probeTable, startDatabaseLogins } from './vault-parts.js';
 
 /** What operators' commands work with. */
 export interface OperatorContext {
   readonly apiKeys: ApiKeyAdministration;
   /** Connects to the database when first asked for. */
   contactRewrap(): Promise<ContactRewrap>;
+  /** Runs a command. @throws {OperatorError} saying what is wrong, and where, if Vault is away */
+  explaining<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -39,6 +42,16 @@ export function createOperatorContext(config: Config, logger: Logger): OperatorC
       releasers.add('The database', () => database.close(closeGraceMs));
       await awaiting('the nodes of the database', () => database.start());
       return new ContactRewrap(database, new FieldEncryption({ transit: vault.transit, log: logger }));
+    },
+    explaining: async (work) => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isVaultAway(error)) throw error;
+        return explaining(config.vault, vault, 'what the command needs', () =>
+          Promise.reject(error as Error),
+        );
+      }
     },
     close: () => releasers.releaseAll(),
   };

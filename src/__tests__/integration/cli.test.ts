@@ -213,6 +213,12 @@ describe('the command line', () => {
     expect(stderr).toContain('PORT');
   });
 
+  it('says where Vault is away, why, and what to do', async () => {
+    const { code, stderr } = await cli(['keys', 'list'], { VAULT_ADDR: 'http://127.0.0.1:1' });
+    expect(code).toBe(1);
+    expect(stderr).toContain('Vault at http://127.0.0.1:1: nothing listens there (ECONNREFUSED). Start it');
+  });
+
   it('says that a Vault login may not manage keys, and shows no token', async () => {
     const { code, stderr } = await cli(['keys', 'list'], { VAULT_TOKEN: 'canary-token' });
     expect(code).toBe(1);

@@ -221,6 +221,23 @@ describe('a start with a schema that is too old', () => {
   });
 });
 
+describe('a start without its database', () => {
+  it('comes up, and says in the log why each node cannot be used and what to do', async () => {
+    const absent = new URL(service.database.appUrl);
+    absent.pathname = '/absent';
+    const urls = ['postgresql://any:canary@127.0.0.1:1/stores', absent.href];
+    const env = testEnvironment({ DATABASE_URLS: urls.join(','), ...service.vault.environment });
+    const { logger, lines } = recordingLogger();
+    await (await startServer(loadConfig(env), { logger })).close();
+    const warnings = lines.filter((line) => line.includes('A database node cannot be used'));
+    expect(warnings).toEqual([
+      expect.stringMatching(/127\.0\.0\.1:1\/stores.*nothing listens there.*Start that Postgres/),
+      expect.stringMatching(/no database named absent.*Create that database/),
+    ]);
+    expect(lines.join('')).not.toContain('canary');
+  });
+});
+
 describe('a start on a machine that does not suit', () => {
   it('says which folder cannot be written to, before anything else', async () => {
     const env = testEnvironment({
