@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findFreePort } from '../../dev/free-port.js';
 import { waitUntil } from '../../dev/wait-until.js';
+import { messageOf } from '../../shared/errors/error-code.js';
 import { newStoreBody } from '../helpers/store-samples.js';
 
 const run = promisify(execFile);
@@ -64,9 +65,16 @@ export class ComposeProject {
     await rm(this.operatorFolder, { recursive: true });
   }
 
+  /** All containers of the project. One that goes while they are listed makes Compose fail: then it is asked again. */
   async containers(): Promise<ContainerState[]> {
-    const lines = (await this.compose('ps', '--all', '--format', 'json')).trim().split('\n');
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as ContainerState);
+    const list = (): Promise<string | undefined> =>
+      this.compose('ps', '--all', '--format', 'json').catch((error: unknown) => {
+        if (messageOf(error).includes('No such container')) return undefined;
+        throw error;
+      });
+    const listed = await waitUntil('a list of the containers', list, { timeoutMs: restartMs });
+    const lines = listed.split('\n').filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line) as ContainerState);
   }
 
   /** Kills the first process of a container from outside, as the kernel does when memory is short. */
