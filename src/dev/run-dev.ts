@@ -1,6 +1,7 @@
 import type { EnvironmentVariables } from '../shared/config/config.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from '../shared/errors/error-code.js';
+import { type Paint, paintFor, renderLogLine } from './log-line.js';
 import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
 import { PlainView } from './plain-view.js';
 import { renderReadyBlock } from './ready-block.js';
@@ -34,7 +35,9 @@ export async function runDev(dev: DevProcess): Promise<number> {
       dev.stdout.write(usage);
       return 0;
     }
-    return await Promise.race([runStack(options, dev.env, viewFor(dev), control), forcedStop(control)]);
+    const paint = paintFor(dev.stdout);
+    const run = runStack(options, dev.env, viewFor(dev), control, paint);
+    return await Promise.race([run, forcedStop(control)]);
   } catch (error) {
     dev.stderr.write(`${messageOf(error)}\n`);
     if (error instanceof UsageError) return UsageError.exitCode;
@@ -55,11 +58,18 @@ async function runStack(
   env: EnvironmentVariables,
   view: StackView,
   control: StopControl,
+  paint: Paint,
 ): Promise<number> {
   const startedAt = performance.now();
   const { stop, force } = control;
+  let isReady = false;
+  const onLogLine = (json: string): void => {
+    // what the start and the seed ask for is nothing that the person did
+    const line = isReady ? renderLogLine(json, paint) : undefined;
+    if (line !== undefined) view.print(line);
+  };
   const stack = await firstCause(control, () =>
-    startDevStack({ ...options, inherited: env, stop, force }, view),
+    startDevStack({ ...options, inherited: env, onLogLine, stop, force }, view),
   );
   void stack.failure.then((error) => {
     control.request({ error });
@@ -69,6 +79,7 @@ async function runStack(
       if (options.seedCount > 0) await seed(stack, options.seedCount, view, stop);
       const sampleCode = await findFreeCode(stack.url, stack.keys.viewer);
       view.print(renderReadyBlock(stack, sampleCode, performance.now() - startedAt));
+      isReady = true;
     });
     const { error } = await control.requested;
     if (error) throw error;

@@ -72,7 +72,10 @@ function sendProblem(res: Response, error: AppError | undefined, instance: strin
   if (error instanceof ReplayedError) res.set('Idempotent-Replayed', 'true');
   if (kind === 'unauthenticated') res.set('WWW-Authenticate', 'Bearer realm="store-platform"');
   if (retryAfterMs !== undefined) res.set('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
-  res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  res
+    .status(problem.status)
+    .type('application/problem+json')
+    .send(`${JSON.stringify(problem)}\n`);
 }
 
 function retryAfterMsOf({ code, retryAfterMs }: AppError): number | undefined {

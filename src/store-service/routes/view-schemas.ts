@@ -83,7 +83,9 @@ const problemFields = {
   code: Joi.string().required().description('Stable: programs decide by this'),
   errors: Joi.array().items(errorDetail),
   retryable: Joi.boolean().required().description('Whether the same request may succeed later'),
-  metadata: Joi.object().unknown(),
+  metadata: Joi.object()
+    .unknown()
+    .description('Facts to act on. `omittedErrors`: how many errors there are beyond those listed, 50 at most'),
 };
 
 const operation = Joi.object({
