@@ -57,7 +57,7 @@ export function hardTexts(pattern: RegExp): ((length: number) => string)[] {
   const { source } = pattern;
   const letters = source.replace(/\\[pP]\{[^}]*\}|\\u\{?[0-9a-fA-F]+\}?|\\x[0-9a-fA-F]{2}|\\[a-zA-Z]/g, '');
   const own = [...new Set(letters)].filter((character) => !'\\^$()[]{}?*+|'.includes(character));
-  const characters = [...new Set([...own, ...'aA0 \n,.:;"=-_/<&\u0301\u200d'])];
+  const characters = [...new Set([...own, ...Array.from('aA0 \n,.:;"=-_/<&\u0301\u200d')])];
   // the longest run of plain characters is how a match begins, more often than not
   const words = (source.match(/(?:\\?[\w/:<@ -])+/g) ?? []).map((word) => word.replaceAll('\\', ''));
   const starts = ['', ...words.slice(0, 4)];

@@ -85,7 +85,9 @@ const problemFields = {
   retryable: Joi.boolean().required().description('Whether the same request may succeed later'),
   metadata: Joi.object()
     .unknown()
-    .description('Facts to act on. `omittedErrors`: how many errors there are beyond those listed, 50 at most'),
+    .description(
+      'Facts to act on. `omittedErrors`: how many errors there are beyond those listed, 50 at most',
+    ),
 };
 
 const operation = Joi.object({
