@@ -91,7 +91,7 @@ function toBase(text: string): string {
   if (!url || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '') {
     throw new UsageError('The URL of the service must be like http://127.0.0.1:3000');
   }
-  return url.href.replace(/\/+$/, '');
+  return url.href.replace(/(?<!\/)\/+$/, '');
 }
 
 async function readKey(path: string): Promise<string> {

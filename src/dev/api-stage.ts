@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { type Config, loadConfig, type EnvironmentVariables } from '../shared/config/config.js';
 import { secretNames } from '../shared/config/environment.js';
@@ -19,6 +20,8 @@ export interface ApiOptions {
   readonly environment: EnvironmentVariables;
   /** The person's own environment, which may set everything else. */
   readonly inherited: EnvironmentVariables;
+  /** Told of every line of the log, beside the file. */
+  readonly onLogLine?: ((line: string) => void) | undefined;
 }
 
 export interface RunningApi extends RunningServer {
@@ -32,7 +35,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { host, port: wanted, dataDir } = options;
   const config = configOf(options);
   const logFile = await rotateLog(dataDir);
-  const stream = createWriteStream(logFile, { mode: 0o600 });
+  const file = createWriteStream(logFile, { mode: 0o600 });
+  const stream = options.onLogLine ? tee(file, options.onLogLine) : file;
   try {
     const logger = createLogger({ level: config.logLevel, stream });
     let used = wanted;
@@ -48,11 +52,12 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       portNote: used === wanted ? undefined : (obstacle ?? `port ${wanted} is taken`),
       close: async () => {
         await server.close();
-        await finished(stream.end());
+        if (stream !== file) await finished(stream.end());
+        await finished(file.end());
       },
     };
   } catch (error) {
-    stream.end();
+    file.end();
     throw error;
   }
 }
@@ -76,6 +81,19 @@ export function checkEnvironment(options: Pick<ApiOptions, 'host' | 'port' | 'in
       VAULT_ADDR: 'http://127.0.0.1',
       VAULT_AUTH: 'token',
       VAULT_TOKEN: 'any',
+    },
+  });
+}
+
+/** Passes lines on to a file, and tells of each. */
+function tee(file: Writable, onLine: (line: string) => void): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write: (line: string, _encoding, done) => {
+      onLine(line);
+      file.write(line, () => {
+        done();
+      });
     },
   });
 }

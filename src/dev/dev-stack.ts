@@ -21,6 +21,8 @@ import { killVault, startVault, type RunningVault } from './vault-stage.js';
 export interface DevStackOptions extends Pick<DevOptions, 'dataDir' | 'host' | 'port' | 'reset'> {
   /** The person's environment variables: they reach the API, but for its secrets. */
   readonly inherited?: EnvironmentVariables;
+  /** Told of every line that the API logs. */
+  readonly onLogLine?: ((line: string) => void) | undefined;
   /** Aborted to give up before the stack is ready: what runs by then is stopped in order. */
   readonly stop?: AbortSignal;
   /** Aborted when order takes too long: all processes are killed, which the data survives. */
@@ -101,6 +103,7 @@ async function start(options: DevStackOptions, view: StackView, releasers: Relea
         port: options.port,
         dataDir,
         inherited,
+        onLogLine: options.onLogLine,
         environment: {
           ...fixedEnvironment,
           JOURNAL_DIR: join(dataDir, DATA_FILES.journal),

@@ -3,6 +3,7 @@ import { confirm } from '../shared/process/confirm.js';
 import { planReset } from './data-dir.js';
 import { startDevStack, StoppedError, type DevStack } from './dev-stack.js';
 import { messageOf } from '../shared/errors/error-code.js';
+import { type Paint, paintFor, renderLogLine } from './log-line.js';
 import { parseDevOptions, usage, UsageError, type DevOptions } from './options.js';
 import { PlainView } from './plain-view.js';
 import { renderReadyBlock } from './ready-block.js';
@@ -42,7 +43,8 @@ export async function runDev(dev: DevProcess): Promise<number> {
     if (options.reset && !(await mayReset(options, dev, view))) return 0;
     const env = options.ownVault ? dev.env : withoutVault(dev.env);
     for (const line of vaultNotes(options, dev.env)) view.print(line);
-    return await Promise.race([runStack(options, env, view, control), forcedStop(control)]);
+    const run = runStack(options, env, view, control, paintFor(dev.stdout));
+    return await Promise.race([run, forcedStop(control)]);
   } catch (error) {
     dev.stderr.write(`${messageOf(error)}\n`);
     if (error instanceof ConfigError) return ConfigError.exitCode;
@@ -103,11 +105,18 @@ async function runStack(
   env: EnvironmentVariables,
   view: StackView,
   control: StopControl,
+  paint: Paint,
 ): Promise<number> {
   const startedAt = performance.now();
   const { stop, force } = control;
+  let isReady = false;
+  const onLogLine = (json: string): void => {
+    // what the start and the seed ask for is nothing that the person did
+    const line = isReady ? renderLogLine(json, paint) : undefined;
+    if (line !== undefined) view.print(line);
+  };
   const stack = await firstCause(control, () =>
-    startDevStack({ ...options, inherited: env, stop, force }, view),
+    startDevStack({ ...options, inherited: env, onLogLine, stop, force }, view),
   );
   void stack.failure.then((error) => {
     control.request({ error });
@@ -117,6 +126,7 @@ async function runStack(
       if (options.seedCount > 0) await seed(stack, options.seedCount, view, stop);
       const sampleCode = await findFreeCode(stack.url, stack.keys.viewer);
       view.print(renderReadyBlock(stack, sampleCode, performance.now() - startedAt));
+      isReady = true;
     });
     const { error } = await control.requested;
     if (error) throw error;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { PassThrough } from 'node:stream';
 import { createLogger, type LogLevel } from '../../shared/logging/logger.js';
-import { redact, redactText } from '../../shared/logging/redaction.js';
+import { maxLoggedLength, redact, redactText } from '../../shared/logging/redaction.js';
 import { currentRequestContext, runInRequestContext } from '../../shared/logging/request-context.js';
 
 function logged(level: LogLevel, silent = false) {
@@ -41,9 +41,38 @@ describe('redaction', () => {
     ['Authorization: Bearer abc.def', 'Authorization: Bearer [redacted]'],
     ['at postgresql://app:p%40ss@db:5432/x', 'at postgresql://app:[redacted]@db:5432/x'],
     ['https://example.org:8080/a@b', 'https://example.org:8080/a@b'],
+    ['at postgresql://app:p@ss@db:5432/x', 'at postgresql://app:[redacted]@db:5432/x'],
+    ['postgresql://a:b@c/d postgresql://e:f@g', 'postgresql://a:[redacted]@c/d postgresql://e:[redacted]@g'],
     ['nothing to hide', 'nothing to hide'],
   ])('masks credentials inside texts: %s', (text, masked) => {
     expect(redactText(text)).toBe(masked);
+  });
+
+  it('cuts what is long, and leaves no half of a credential where it cuts', () => {
+    const room = 'x'.repeat(maxLoggedLength - 40);
+    const end = `… (${maxLoggedLength + 160} characters)`;
+    const cases = [
+      [`${room} postgresql://app:${'p'.repeat(200)}@db`, `postgresql://app:[redacted]@`],
+      [`${room} Bearer ${'t'.repeat(200)}`, 'Bearer [redacted]'],
+      [`${room} spk_ops_${'s'.repeat(200)}`, 'spk_ops_[redacted]'],
+    ] as const;
+    for (const [text, shown] of cases) {
+      const long = text.padEnd(maxLoggedLength + 160, '!').slice(0, maxLoggedLength + 160);
+      expect(redactText(long)).toBe(`${room} ${shown}${end}`);
+    }
+    expect(redactText('a'.repeat(maxLoggedLength))).toHaveLength(maxLoggedLength);
+    const many = redact({
+      list: Array.from({ length: 5_000 }, (_, n) => n),
+      map: Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`k${n}`, n])),
+    }) as { list: unknown[]; map: object };
+    expect(many.list).toHaveLength(100);
+    expect(Object.keys(many.map)).toHaveLength(100);
+  });
+
+  it('ends with an error that is its own cause', () => {
+    const error = new Error('round');
+    error.cause = error;
+    expect(JSON.stringify(redact({ error }))).toContain('[nested]');
   });
 
   it('shows errors by type, message, code, stack and causes, and no other property', () => {

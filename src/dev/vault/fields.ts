@@ -9,7 +9,7 @@ export function durationMs(value: unknown, fallbackMs: number): number {
   if (typeof value === 'number') return value * 1000;
   if (typeof value !== 'string') throw new VaultFault(400, 'invalid duration');
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/gy)];
   if (parts.length === 0 || parts.map(([text]) => text).join('') !== value) {
     throw new VaultFault(400, 'invalid duration');
   }

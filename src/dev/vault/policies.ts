@@ -87,11 +87,24 @@ function parseJson(text: string): Rule[] {
 }
 
 function parseHcl(text: string): Rule[] {
-  const blocks = text.replace(/^\s*#.*$/gm, '').matchAll(/path\s+"([^"]+)"\s*\{([^}]*)\}/g);
-  return Array.from(blocks, ([, pattern = '', block = '']) => {
-    const list = /capabilities\s*=\s*\[([^\]]*)\]/.exec(block)?.[1] ?? '';
-    return { pattern, capabilities: Array.from(list.matchAll(/"([^"]+)"/g), ([, name = '']) => name) };
-  });
+  const source = text.replace(/^[ \t]*#.*$/gm, '');
+  const rules: Rule[] = [];
+  for (const head of source.matchAll(/path\s+"([^"]+)"\s*\{/g)) {
+    const start = head.index + head[0].length;
+    const end = source.indexOf('}', start);
+    // what is never closed is no rule, and neither is what comes after it
+    if (end < 0) break;
+    const capabilities = capabilitiesIn(source.slice(start, end));
+    rules.push({ pattern: head[1] ?? '', capabilities });
+  }
+  return rules;
+}
+
+function capabilitiesIn(block: string): string[] {
+  const start = block.search(/capabilities\s*=\s*\[/);
+  const end = block.indexOf(']', start);
+  const list = start < 0 || end < 0 ? '' : block.slice(block.indexOf('[', start), end);
+  return Array.from(list.matchAll(/"([^"]+)"/g), ([, name = '']) => name);
 }
 
 /** `+` stands for one segment, a `*` at the end for any rest. */

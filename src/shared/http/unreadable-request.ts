@@ -112,7 +112,7 @@ function render(
     requestId,
     retryable: isRetryable(kind),
   };
-  const body = JSON.stringify(problem);
+  const body = `${JSON.stringify(problem)}\n`;
   return {
     status,
     headers: {

@@ -95,9 +95,19 @@ export function sendWriteAnswer(res: Response, answer: WriteAnswer): void {
   }
 }
 
-/** Written out once. For HEAD, Node leaves the body away, but would not say how long it is. */
+/** Answers with JSON. */
+export function sendBody(res: Response, body: object): void {
+  sendJson(res, JSON.stringify(body));
+}
+
+/**
+ * Written out once, with a line end behind it: JSON allows that, it costs a byte, and a terminal's prompt begins on a line of its
+ * own. Whoever asks gets it: an answer that depended on the client would need an ETag and a `Vary` of its own. For HEAD,
+ * Node leaves the body away, but would not say how long it is.
+ */
 function sendJson(res: Response, json: string): void {
+  const text = `${json}\n`;
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
-  res.setHeader('Content-Length', Buffer.byteLength(json));
-  res.end(json);
+  res.setHeader('Content-Length', Buffer.byteLength(text));
+  res.end(text);
 }

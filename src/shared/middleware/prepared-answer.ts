@@ -25,7 +25,7 @@ export function prepareAnswer(
 }
 
 export function prepareJson(value: unknown): PreparedAnswer {
-  return prepareAnswer('application/json; charset=utf-8', JSON.stringify(value));
+  return prepareAnswer('application/json; charset=utf-8', `${JSON.stringify(value)}\n`);
 }
 
 /**

@@ -104,7 +104,7 @@ function sendProblem(req: Request, res: Response, error: AppError | undefined): 
   if (kind === 'unauthenticated') res.set('WWW-Authenticate', 'Bearer realm="store-platform"');
   if (retryAfterMs !== undefined) res.set('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
   res.status(problem.status).setHeader('Content-Type', 'application/problem+json; charset=utf-8');
-  endWhole(req, res, Buffer.from(JSON.stringify(problem)));
+  endWhole(req, res, Buffer.from(`${JSON.stringify(problem)}\n`));
 }
 
 function retryAfterMsOf({ code, retryAfterMs }: AppError): number | undefined {

@@ -1,3 +1,4 @@
+import { sendBody } from '../../shared/middleware/answer.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import type { OperatorActionQueries } from '../services/operator-action-queries.js';
 import { json, queryParameters } from './contract-parts.js';
@@ -26,7 +27,7 @@ export function actionsEndpoint(actions: Pick<OperatorActionQueries, 'list'>): E
     handler: async (req, res) => {
       const { body, link } = toPageAnswer(req, await actions.list(parsePageParameters(req)));
       if (link !== undefined) res.set('Link', link);
-      res.json(body);
+      sendBody(res, body);
     },
   };
 }

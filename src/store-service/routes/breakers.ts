@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { sendBody } from '../../shared/middleware/answer.js';
 import type { Endpoint, EndpointContract, ParameterContract } from '../../shared/middleware/endpoint.js';
 import type { BreakerControl } from '../services/breaker-control.js';
 import { bodyProblems, json } from './contract-parts.js';
@@ -53,7 +54,7 @@ export function breakerEndpoints(breakers: BreakerControl): Endpoint[] {
       },
       handler: (req, res) => {
         assertNoParameters(req);
-        res.json({ items: breakers.list() });
+        sendBody(res, { items: breakers.list() });
       },
     },
     {
@@ -66,7 +67,7 @@ export function breakerEndpoints(breakers: BreakerControl): Endpoint[] {
         'It is isolated',
       ),
       handler: async (req, res) => {
-        res.json(await breakers.isolate(nameOf(req), operatorRequest(req)));
+        sendBody(res, await breakers.isolate(nameOf(req), operatorRequest(req)));
       },
     },
     {
@@ -79,7 +80,7 @@ export function breakerEndpoints(breakers: BreakerControl): Endpoint[] {
         'It is not isolated: the next calls try out how the dependency is',
       ),
       handler: async (req, res) => {
-        res.json(await breakers.restore(nameOf(req), operatorRequest(req)));
+        sendBody(res, await breakers.restore(nameOf(req), operatorRequest(req)));
       },
     },
   ];

@@ -1,3 +1,4 @@
+import { sendBody } from '../../shared/middleware/answer.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { json } from './contract-parts.js';
 import { assertNoParameters } from './query.js';
@@ -44,7 +45,7 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
       },
       handler: (req, res) => {
         assertNoParameters(req);
-        res.json({ status: 'ok' });
+        sendBody(res, { status: 'ok' });
       },
     },
     {
@@ -71,7 +72,7 @@ export function healthEndpoints(readiness: () => Readiness): Endpoint[] {
         const { status, checks, breakers } = readiness();
         const isReady = status === 'ok' || status === 'degraded';
         if (!isReady) res.set('Retry-After', String(retryAfterSeconds));
-        res.status(isReady ? 200 : 503).json({ status, checks, breakers });
+        sendBody(res.status(isReady ? 200 : 503), { status, checks, breakers });
       },
     },
   ];
@@ -98,7 +99,7 @@ export function healthDetailEndpoint(detail: () => Promise<HealthDetail>): Endpo
     },
     handler: async (req, res) => {
       assertNoParameters(req);
-      res.json(await detail());
+      sendBody(res, await detail());
     },
   };
 }

@@ -1,3 +1,4 @@
+import { sendBody } from '../../shared/middleware/answer.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { applyWait, preferredWaitMs } from '../../shared/middleware/prefer.js';
 import type { OperationQueries } from '../services/operation-queries.js';
@@ -43,7 +44,7 @@ export function operationEndpoint(operations: Pick<OperationQueries, 'get'>): En
       const read = () => operations.get(id, waitMs ?? 0, hasLeft.signal);
       const operation = await applyWait(res, waitMs, read);
       if (operation.status === 'QUEUED') res.set('Retry-After', String(operationRetryAfterMs / 1000));
-      res.json(toOperationView(operation));
+      sendBody(res, toOperationView(operation));
     },
   };
 }

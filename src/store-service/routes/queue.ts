@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import Joi from 'joi';
+import { sendBody } from '../../shared/middleware/answer.js';
 import type { Endpoint, EndpointContract } from '../../shared/middleware/endpoint.js';
 import { parseQuery } from '../../shared/validation/validate.js';
 import { listedStates, type QueueControl, type QueueRequest } from '../services/write-queue/queue-control.js';
@@ -67,7 +68,7 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
         const { stats, stall, ...page } = await queue.list(parseQuery(querySchema, readQuery(req)));
         const { body, link } = toPageAnswer(req, { ...page, items: page.items.map(toEntryView) });
         if (link !== undefined) res.set('Link', link);
-        res.json({ ...body, stats: toStatsView(stats, stall) });
+        sendBody(res, { ...body, stats: toStatsView(stats, stall) });
       },
     },
     {
@@ -86,7 +87,7 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
       handler: async (req, res) => {
         const entry = await queue.get(entryIdOf(req));
         assertNoParameters(req);
-        res.json({ ...toEntryView(entry), ...toContentView(await queue.read(entry)) });
+        sendBody(res, { ...toEntryView(entry), ...toContentView(await queue.read(entry)) });
       },
     },
     {
@@ -103,7 +104,7 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
       }),
       handler: async (req, res) => {
         const entryId = entryIdOf(req);
-        res.json(toEntryView(await queue.drop(entryId, operatorRequest(req))));
+        sendBody(res, toEntryView(await queue.drop(entryId, operatorRequest(req))));
       },
     },
     {
@@ -123,7 +124,7 @@ export function queueEndpoints(queue: QueueAdministration): Endpoint[] {
       ),
       handler: async (req, res) => {
         const entryId = entryIdOf(req);
-        res.json(toEntryView(await queue.requeue(entryId, operatorRequest(req))));
+        sendBody(res, toEntryView(await queue.requeue(entryId, operatorRequest(req))));
       },
     },
   ];

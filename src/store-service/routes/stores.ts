@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import { v7 as uuidv7 } from 'uuid';
 import { MalformedInputError, PreconditionRequiredError } from '../../shared/errors/app-error.js';
+import { sendBody } from '../../shared/middleware/answer.js';
 import { principalOf } from '../../shared/middleware/authentication.js';
 import type { CircuitBreakerMiddleware } from '../../shared/middleware/circuit-breaker.middleware.js';
 import { consistencyOf } from '../../shared/middleware/consistency.js';
@@ -126,7 +127,7 @@ export function storeEndpoints({
         const page = await queries.history(id, parsePageParameters(req), { consistency });
         const { body, link } = toPageAnswer(req, page);
         if (link !== undefined) res.set('Link', link);
-        res.json(body);
+        sendBody(res, body);
       },
     },
   ];

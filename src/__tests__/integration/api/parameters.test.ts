@@ -100,6 +100,8 @@ describe('parameters of the list', () => {
     ['Limit', 'Limit=10'],
     ['__proto__', '__proto__=x'],
     ['status[]', 'status[]=ACTIVE'],
+    ['status', `status=${','.repeat(15_000)}`],
+    ['label', Array.from({ length: 33 }, (_, n) => `label=l${n}:x`).join('&')],
   ])('bad, 400 naming %j: %s', async (parameter, query) => {
     const response = await service.get(`/api/stores?${query}`, 'viewer').expect(400);
     expect(response.body.code).toBe('invalid_parameter');

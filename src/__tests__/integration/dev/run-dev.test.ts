@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { readDevEnvironment } from '../../../dev/dev-environment.js';
 import { findServerProcessesBelow, signalProcess } from '../../../dev/postgres/server-processes.js';
 import { runDev } from '../../../dev/run-dev.js';
 import { waitUntil } from '../../../dev/wait-until.js';
@@ -57,6 +58,10 @@ describe('npm run dev', () => {
         .map((line) => line.split(':')[0]),
     ).toEqual(['Postgres primary', 'Postgres replica', 'Migrations', 'Vault', 'API']);
     expect(text).toContain(`API log    ${started.dataDir}/logs/api.log`);
+    const { url } = (await readDevEnvironment(started.dataDir)) ?? { url: '' };
+    await fetch(`${url}/api/stores`);
+    await waitFor(started, ' 401 GET    /api/stores ');
+    expect(started.stdout.text()).toContain(' ms unauthenticated\n');
     started.events.emit('SIGINT');
     expect(await started.exitCode).toBe(0);
     expect(started.stdout.text()).toContain('Stopping …\nStopped.\n');

@@ -20,7 +20,11 @@ const problemFields = {
   code: Joi.string().required().description('Stable: programs decide by this'),
   errors: Joi.array().items(errorDetail).description('Faults of the request, where it is at fault'),
   retryable: Joi.boolean().required().description('Whether the same request may succeed later'),
-  metadata: Joi.object().unknown().description('More on this code, for programs'),
+  metadata: Joi.object()
+    .unknown()
+    .description(
+      'Facts to act on, for programs. `omittedErrors`: how many errors there are beyond those listed, 50 at most',
+    ),
 };
 
 const operationProblem = Joi.object(problemFields).description('Why a failed operation failed');
