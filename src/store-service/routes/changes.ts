@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import Joi from 'joi';
 import { consistencyOf } from '../../shared/middleware/consistency.js';
+import { sendBody } from '../../shared/middleware/answer.js';
 import type { Endpoint } from '../../shared/middleware/endpoint.js';
 import { parseQuery } from '../../shared/validation/validate.js';
 import type { ChangeFeed, FeedRequest } from '../services/change-feed.js';
@@ -40,7 +41,7 @@ export function changesEndpoint(feed: Pick<ChangeFeed, 'read'>): Endpoint {
     },
     handler: async (req, res) => {
       const page = await feed.read(parseFeedRequest(req), { consistency: consistencyOf(req) });
-      res.json({ ...page, items: page.items.map(toStoreView) });
+      sendBody(res, { ...page, items: page.items.map(toStoreView) });
     },
   };
 }
