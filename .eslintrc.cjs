@@ -93,7 +93,7 @@ module.exports = {
   overrides: [
     // jest wants default exports of these
     {
-      files: ['jest.config.ts', 'src/__tests__/helpers/global-*.ts', 'src/__tests__/helpers/*-reporter.ts'],
+      files: ['jest.config.ts', 'src/__tests__/helpers/{global-*,skipped-tests-reporter}.ts'],
       rules: { 'import-x/no-default-export': 'off' },
     },
     ...confined.map(({ library, allowed }) => ({ files: allowed, rules: forbidAllBut(library) })),
