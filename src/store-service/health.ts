@@ -33,7 +33,7 @@ export interface VaultOutlook extends Pick<VaultService, 'isAnswering'> {
  * Whether requests should be sent here. Without any node of the database the process still answers from memory; only if
  * Vault is away as well it is of no use: new callers cannot be told apart, and nothing can be encrypted. Nor is it while
  * it can decide of no caller who that is: every request would be answered with 503. Where several nodes are configured, one
- * without a replica is degraded. Anybody may ask, so names of breakers are all that is told.
+ * without a replica is degraded. It needs no credential, so names of breakers are all that is told.
  */
 export function readinessOf(
   { cluster, nodes }: DatabaseStatus,
@@ -68,7 +68,7 @@ export function readinessOf(
   return { status: isWhole ? 'ok' : 'degraded', ...facts };
 }
 
-/** Whoever was let in lately still is, but not while an admin has isolated the decision itself. */
+/** A caller that was let in lately still is, but not while an admin has isolated the decision itself. */
 function isEveryKeyRefused(
   callers: CallersOutlook | undefined,
   outlooks: readonly BreakerOutlook[],

@@ -93,7 +93,7 @@ export class ConnectionPool {
   async #openNew(): Promise<Connection> {
     this.#opening += 1;
     try {
-      // whoever asked for it first, others will use it, and may see it break
+      // one request asks for it, and others use it later, and may see it break
       const connection = await outsideRequest(() => this.#open(this.#cut.signal));
       if (this.#cut.signal.aborted) {
         connection.destroy();

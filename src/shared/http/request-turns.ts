@@ -35,9 +35,9 @@ const defaultMaxUnreadMs = 10_000;
 
 /**
  * Has the requests of one connection answered one after the other, although a client may send many at once (RFC 9112,
- * section 9.3.2). The next has its turn when the answer before it has left the process: whoever reads nothing gets no more
- * than one answer made for it. And each turn of a queue comes in a later round of the event loop, so that a connection with
- * thousands of requests and one with a single request wait for each other equally long.
+ * section 9.3.2). The next has its turn when the answer before it has left the process: a client that reads nothing gets
+ * no more than one answer made for it. And each turn of a queue comes in a later round of the event loop, so that a
+ * connection with thousands of requests and one with a single request wait for each other equally long.
  */
 export class RequestTurns {
   readonly #listener: RequestListener;

@@ -20,7 +20,7 @@ export function runInRequestContext<T>(context: RequestContext, work: () => T): 
 /**
  * Runs work that belongs to no request, although one may have begun it: a timer, a connection that others will use, an
  * attempt that several requests share, a look at a node. Everything that this work begins inherits that, so its log lines
- * carry no request id and no user, however late they come. Whoever awaits its promise stays in their own request.
+ * carry no request id and no user, however late they come. A request that awaits its promise stays what it is.
  */
 export function outsideRequest<T>(work: () => T): T {
   return storage.run(undefined, work);

@@ -44,7 +44,7 @@ export interface ReadableKey {
 }
 
 const fingerprintLength = 8;
-/** Fewer than Vault is asked for at once by anybody, or long lists would be refused. */
+/** Fewer than the breaker in front of Vault lets through at once, or long lists would be refused. */
 const readsAtOnce = 16;
 
 /** Makes, lists and revokes API keys. Vault sees hashes only. */

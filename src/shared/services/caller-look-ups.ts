@@ -46,8 +46,8 @@ const lanes = {
 } as const;
 
 /**
- * Looks callers up, and remembers them for a bounded time. Whoever was found before has a lane that nobody else can fill:
- * made-up ids and made-up secrets, which cost whoever sends them nothing, share a bounded part of Vault.
+ * Looks callers up, and remembers them for a bounded time. Callers that were found before have a lane that no others
+ * can fill: made-up ids and made-up secrets, which cost their senders nothing, share a bounded part of Vault.
  */
 export class CallerLookUps {
   readonly #options: CallerLookUpsOptions;
@@ -102,7 +102,7 @@ export class CallerLookUps {
     return isChanged ? 'changed' : 'known';
   }
 
-  /** Whoever wants the same caller at the same time shares one look-up, its place and its outcome. */
+  /** Requests that want the same caller at the same time share one look-up, its place and its outcome. */
   #lookUp(id: string, reason: LookUpReason): Promise<Remembered> {
     const running = this.#flights.get(id);
     if (running) return running;
@@ -158,7 +158,7 @@ export class CallerLookUps {
     }
   }
 
-  /** That caller alone is concerned, but nobody else can tell an operator. */
+  /** That caller alone is concerned, but cannot find out why: this alarm tells an operator. */
   #unreadable(id: string, readAtMs: number, failure: Readonly<Record<string, unknown>>): Remembered {
     const before = this.#memory.find(id);
     const toldAtMs = before?.kind === 'unreadable' ? before.alarmedAtMs : -Infinity;

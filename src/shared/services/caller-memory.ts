@@ -15,7 +15,7 @@ export type Remembered =
 
 /** More callers than a chain has. */
 const maxKnown = 10_000;
-/** Whoever calls can make ids up: what is remembered of them must not cost much. */
+/** Strangers can make ids up: what is remembered of those must not cost much. */
 const maxAbsent = 1_000;
 
 /**
@@ -38,7 +38,7 @@ export class CallerMemory {
   }
 }
 
-/** The order of a map is that of reading: whoever calls is read again twice a minute. */
+/** The order of a map is that of reading: a caller with requests is read again twice a minute. */
 function put(map: Map<string, Remembered>, id: string, remembered: Remembered, max: number): void {
   map.set(id, remembered);
   const [oldest] = map.keys();

@@ -10,7 +10,7 @@ export interface GuardedAuthenticatorOptions {
   readonly recall?: (bearerToken: string) => Principal | undefined;
   /**
    * Whether the authenticator itself takes what it asks others through the breaker. Then only that counts and takes a place
-   * there: a decision that needs no asking, of whatever credential, says nothing of whoever would be asked.
+   * there: a decision that needs no asking, of whatever credential, says nothing of the one that would be asked.
    */
   readonly asksThroughBreaker?: boolean;
 }

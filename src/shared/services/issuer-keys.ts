@@ -56,7 +56,7 @@ const maxWaiting = 64;
 
 /**
  * The public keys of an OpenID provider (OpenID Connect Discovery 1.0, RFC 7517), fetched when needed and bounded. A token
- * that names an unknown key concerns no other: those whose keys are known are checked without asking anybody.
+ * that names an unknown key concerns no other: those whose keys are known are checked without asking the issuer.
  */
 export class IssuerKeys {
   readonly #options: IssuerKeysOptions;
@@ -119,7 +119,7 @@ export class IssuerKeys {
     const ageMs = this.#clock.monotonicMs() - known.fetchedAtMs;
     if (ageMs >= maxAgeMs) return undefined;
     if (ageMs >= refreshAgeMs && this.#mayAsk()) {
-      // whoever brought the token need not wait, and a failure is told by the fetch itself
+      // the request with this token need not wait, and a failure is told by the fetch itself
       this.#fetch().catch(() => undefined);
     }
     return known;

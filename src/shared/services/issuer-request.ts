@@ -1,6 +1,6 @@
 const maxAnswerBytes = 256 * 1024;
 
-/** Keys that anybody on the way could swap would let anybody in. @throws {TypeError} */
+/** An attacker on the way who could swap the keys could sign tokens. @throws {TypeError} */
 export function assertTrustworthy(url: URL): void {
   const isLocal = ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal)) {

@@ -36,7 +36,7 @@ export class SecurityService implements ConfirmingAuthenticator {
 
   /**
    * A caller whose record cannot be understood is refused like one that cannot be checked: its key may be as good as ever,
-   * and whoever makes secrets up learns no more of the record than that.
+   * and a stranger who makes secrets up learns no more of the record than that.
    * @throws {UnauthenticatedError} if the token is certainly not a valid credential
    * @throws {SecurityUnavailableError} if that cannot be decided
    */

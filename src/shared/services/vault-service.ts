@@ -191,7 +191,7 @@ export class VaultService {
     return this.#session.isAnswering;
   }
 
-  /** Whether records of callers can be read, as far as it was looked; asks nobody. */
+  /** Whether records of callers can be read, as of the last look; asks for nothing itself. */
   get callersState(): FolderState {
     return this.#callersWatch.state;
   }

@@ -16,7 +16,7 @@ export interface Trimmed {
 }
 
 /**
- * Leaves out what nobody can want to be told of one by one: members of objects that no schema names, beyond the first
+ * Leaves out what no caller can want to be told of one by one: members of objects that no schema names, beyond the first
  * hundred. Of a map, what is left still is more than its schema allows.
  */
 export function withoutSurplus(schema: Joi.Schema, value: unknown): Trimmed {

@@ -44,7 +44,7 @@ const scope = { list: 'changes' };
 
 /**
  * The feed of changes: every store at its newest version, in an order in which a change that becomes visible later comes
- * later. Whoever follows `next` misses none; a store that changes again meanwhile shows up once, as it is then.
+ * later. A consumer that follows `next` misses none; a store that changes again meanwhile shows up once, as it is then.
  */
 export class ChangeFeed {
   readonly #database: Database;

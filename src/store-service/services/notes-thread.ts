@@ -80,7 +80,7 @@ export class NotesThread {
     });
   }
 
-  /** Ends the thread; whoever waits for it is told that it is not available. */
+  /** Ends the thread; requests that wait for it are told that it is not available. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelIdle();

@@ -73,7 +73,7 @@ export class Admission {
     admission.slot.moveTo(caller);
   }
 
-  /** To be called with every refusal of a request, whoever makes it. */
+  /** To be called with every refusal of a request, by whichever part of the app. */
   noteRefusal(req: Request, status: number, code: string): void {
     const isOurs = status >= 500 && status !== 501;
     if (status < 400 || isOurs || status === 408 || status === 429) return;

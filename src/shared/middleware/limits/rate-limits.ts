@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import { AppError } from '../../errors/app-error.js';
 import { principalOf } from '../authentication.js';
+import { WindowCounts } from './window-counts.js';
 
 /** So many requests in so long a window, per process. */
 export interface RateLimit {
@@ -26,6 +27,7 @@ export function principalRateLimit(limit: RateLimit): RequestHandler {
   return rateLimit({
     limit: limit.requests,
     windowMs: limit.windowMs,
+    store: new WindowCounts(limit),
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     identifier: 'principal',

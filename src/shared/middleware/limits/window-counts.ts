@@ -17,7 +17,7 @@ const defaultMaxKeys = 10_000;
 
 /**
  * Counts by key in windows of time, each beginning with its key's first hit. The store that comes with express-rate-limit
- * keeps as many keys as callers make up; this one is bounded.
+ * keeps any number of keys, and a timer of its own that nothing ends.
  */
 export class WindowCounts implements Store {
   readonly localKeys = true;

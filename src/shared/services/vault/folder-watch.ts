@@ -40,7 +40,7 @@ const ofNoUse: ReadonlySet<VaultNodeState> = new Set<VaultNodeState>([
   'dr-secondary',
 ]);
 
-/** What concerns whoever asks, or was an answer, is no single record's fault. */
+/** What concerns the asking, or was an answer, is no single record's fault. */
 const noFault: ReadonlySet<VaultFailure> = new Set<VaultFailure>([
   'rate_limited',
   'behind',

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { VaultError } from './vault-error.js';
 
 /**
- * Something to log in with. Where it comes from a file, the file is read for every login, because whoever rotates it
+ * Something to log in with. Where it comes from a file, the file is read for every login, because what rotates it
  * writes it there: an operator, Vault Agent, the kubelet.
  */
 export class LoginCredential {

@@ -116,7 +116,7 @@ export function kubernetesLogin({ mount, role, jwt }: KubernetesLoginOptions): L
   };
 }
 
-/** A token that somebody gave us; once it is over there is no other, unless its file was written anew. */
+/** A token that an operator gave us; once it is over there is no other, unless its file was written anew. */
 export function tokenLogin(token: string | LoginCredential): LoginStrategy {
   const given = LoginCredential.of(token);
   return {

@@ -62,7 +62,7 @@ export class SecretReader {
 
   /**
    * For decisions that must not rest on memory or environment: from Vault or not at all. That there is no such secret is
-   * counted as a read like any other, though whoever asks may have made its name up: only the log holds nothing of it.
+   * counted as a read like any other, though a caller may have made its name up: only the log holds nothing of it.
    * @param judge says what an error means, while the breaker waits for it
    * @throws like `read`, and whatever `judge` returns
    */

@@ -1,7 +1,7 @@
 import { outsideRequest } from '../../logging/request-context.js';
 
 /**
- * Lets everybody who wants the same thing at the same time share one attempt, and its outcome. The attempt belongs to no
+ * Lets requests that want the same thing at the same time share one attempt, and its outcome. The attempt belongs to no
  * request, not even to the one that came first.
  */
 export class SingleFlight<T> {
