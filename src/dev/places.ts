@@ -8,6 +8,7 @@ export interface City {
   readonly timezone: string;
   readonly currency: string;
   readonly locale: string;
+  /** Of its phone numbers, up to the last seven digits. */
   readonly phonePrefix: string;
   readonly postalCodes: readonly string[];
   readonly districts: readonly string[];
@@ -77,7 +78,7 @@ export const cities: readonly City[] = [
     ...france,
     code: 'PAR',
     name: 'Paris',
-    phonePrefix: '+33 1',
+    phonePrefix: '+33 1 9',
     postalCodes: ['75002', '75004', '75011', '75018'],
     districts: ['Bourse', 'Marais', 'Bastille', 'Montmartre'],
     streets: ['rue de Rivoli', 'rue des Archives', 'boulevard Voltaire', 'rue Lepic'],
@@ -86,7 +87,7 @@ export const cities: readonly City[] = [
     ...france,
     code: 'LYS',
     name: 'Lyon',
-    phonePrefix: '+33 4',
+    phonePrefix: '+33 4 6',
     postalCodes: ['69001', '69002', '69006'],
     districts: ['Presqu’île', 'Bellecour', 'Brotteaux'],
     streets: ['rue de la République', 'rue Mercière', 'cours Vitton'],
@@ -95,7 +96,7 @@ export const cities: readonly City[] = [
     ...unitedKingdom,
     code: 'LON',
     name: 'London',
-    phonePrefix: '+44 20',
+    phonePrefix: '+44 20 7',
     postalCodes: ['W1D 3QF', 'E1 6AN', 'NW1 8AB', 'SW11 1AA'],
     districts: ['Soho', 'Shoreditch', 'Camden', 'Clapham'],
     streets: ['Oxford Street', 'Commercial Street', 'Chalk Farm Road', 'St John’s Hill'],
@@ -234,7 +235,7 @@ export const cities: readonly City[] = [
     timezone: 'Asia/Tokyo',
     currency: 'JPY',
     locale: 'ja-JP',
-    phonePrefix: '+81 3',
+    phonePrefix: '+81 3 5',
     postalCodes: ['150-0002', '160-0022', '104-0061'],
     districts: ['渋谷', '新宿', '銀座'],
     streets: ['Meiji-dori', 'Yasukuni-dori', 'Chuo-dori'],
@@ -248,7 +249,7 @@ export const cities: readonly City[] = [
     timezone: 'Australia/Sydney',
     currency: 'AUD',
     locale: 'en-AU',
-    phonePrefix: '+61 2',
+    phonePrefix: '+61 2 5',
     postalCodes: ['2000', '2010', '2042'],
     districts: ['CBD', 'Surry Hills', 'Newtown'],
     streets: ['George Street', 'Crown Street', 'King Street'],

@@ -77,6 +77,6 @@ function contactIn(city: City, firstName: string, lastName: string, number: numb
   return {
     name: `${firstName} ${lastName}`,
     email: `${firstName}.${lastName}@stores.example.com`.toLowerCase(),
-    phone: `${city.phonePrefix} 555 ${String(number).padStart(4, '0')}`,
+    phone: `${city.phonePrefix}555${String(number).padStart(4, '0')}`.replaceAll(' ', ''),
   };
 }

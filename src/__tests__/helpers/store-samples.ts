@@ -34,7 +34,7 @@ export function fullStoreBody(overrides: Body = {}): Body {
       country: 'DE',
     },
     locale: 'de-DE',
-    contact: { name: 'Erika Mustermann', email: 'erika@example.org', phone: '+49 30 901820' },
+    contact: { name: 'Erika Mustermann', email: 'erika@example.org', phone: '+4930901820' },
     openingDate: '2026-12-01',
     labels: { 'chain/brand': 'north', wave: '7' },
     notes: '<p>Keys at the <b>front desk</b></p>',

@@ -1,5 +1,9 @@
 import validator from 'validator';
-import { exactText, plainText, withNotes, withRule } from './joi.js';
+import { isLegalTender } from './currency-code.js';
+import { exactText, plainText, withNotes, withReading, withRule } from './joi.js';
+import { isLanguageTag } from './language-tag.js';
+import { phonePattern, readPhoneNumber } from './phone-number.js';
+import { isTimeZoneName } from './time-zone.js';
 
 /** A lower-case name of letters, digits and hyphens, 2 to 32 characters. */
 export const slug = withRule(
@@ -13,52 +17,61 @@ export const slug = withRule(
   (text) => /^[a-z0-9][a-z0-9-]{1,31}$/.test(text),
 );
 
-/** ISO 3166-1 alpha-2. */
+/** Not of ISO 3166-1, which leaves such codes to private use: CLDR and the European Union write Kosovo so. */
+const kosovo = 'XK';
+
+/** Whether this is a country code of ISO 3166-1 alpha-2, or that of Kosovo. */
+export function isCountryCode(text: string): boolean {
+  return text === kosovo || (/^[A-Z]{2}$/.test(text) && validator.isISO31661Alpha2(text));
+}
+
+/** ISO 3166-1 alpha-2, and XK. */
 export const country = withRule(
   withNotes(plainText({ max: 2 }), {
-    description: 'Country, ISO 3166-1 alpha-2',
+    description: 'Country: ISO 3166-1 alpha-2, and XK for Kosovo',
     pattern: /^[A-Z]{2}$/,
     examples: ['DE', 'US'],
   }),
   'country',
   'must be a country code of ISO 3166-1 alpha-2 in upper case, such as DE',
-  (text) => /^[A-Z]{2}$/.test(text) && validator.isISO31661Alpha2(text),
+  isCountryCode,
 );
 
-/** ISO 4217. */
+/** ISO 4217, as far as it is money that a till can take today. */
 export const currency = withRule(
   withNotes(plainText({ max: 3 }), {
-    description: 'Currency, ISO 4217',
+    description: 'Currency, ISO 4217: legal tender in some country today',
     pattern: /^[A-Z]{3}$/,
     examples: ['EUR', 'USD'],
   }),
   'currency',
-  'must be a currency code of ISO 4217 in upper case, such as EUR',
-  (text) => /^[A-Z]{3}$/.test(text) && validator.isISO4217(text),
+  'must be the code in ISO 4217, in upper case, of a currency that is legal tender today, such as EUR',
+  (text) => isLegalTender(text, new Date().toISOString().slice(0, 10)),
 );
 
-/** A name of the IANA time zone database. */
+/** A name of the IANA time zone database, zone or link; it is stored as it is given. */
 export const timezone = withRule(
   withNotes(plainText({ max: 64 }), {
-    description: 'Time zone: a name of the IANA time zone database, in its letter case',
-    pattern: /^[A-Z][A-Za-z0-9_+-]*(\/[A-Z][A-Za-z0-9_+-]*)*$/,
+    description:
+      'Time zone: a name of the IANA time zone database, zone or link, in its letter case. No abbreviations such as CST',
+    pattern: /^[A-Z][A-Za-z0-9_+-]*(\/[A-Za-z][A-Za-z0-9_+-]*)*$/,
     examples: ['Europe/Berlin', 'America/New_York'],
   }),
   'timezone',
   'must be a name of the IANA time zone database, such as Europe/Berlin',
-  isTimeZone,
+  isTimeZoneName,
 );
 
 /** BCP 47, in its canonical letter case. */
 export const locale = withRule(
   withNotes(plainText({ max: 35 }), {
-    description: 'Language tag of BCP 47, in its canonical form',
+    description: 'Language tag of BCP 47 in its canonical form, of registered subtags',
     pattern: /^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/,
     examples: ['de-DE', 'zh-Hant-TW'],
   }),
   'locale',
-  'must be a BCP 47 language tag in its canonical form, such as de-DE',
-  isCanonicalLocale,
+  'must be a BCP 47 language tag in its canonical form and of registered subtags, such as de-DE',
+  isLanguageTag,
 );
 
 export const email = withRule(
@@ -72,19 +85,16 @@ export const email = withRule(
   (text) => validator.isEmail(text),
 );
 
-/**
- * ITU-T E.164 with the usual separators: `+49 30 901820`. `validator` knows mobile numbers only, and most stores
- * answer on a fixed line.
- */
-export const phone = withRule(
-  withNotes(plainText({ max: 32 }), {
-    description: 'Phone number in international notation (E.164)',
-    pattern: /^\+/,
-    examples: ['+49 30 901820'],
+/** A phone number with its country code; stored as E.164, an extension as in RFC 3966. */
+export const phone = withReading(
+  withNotes(plainText({ max: 50 }), {
+    description:
+      'Phone number in international notation, with the usual separators and an extension if need be; stored as E.164 and `;ext=`',
+    pattern: phonePattern,
+    examples: ['+49 30 901820', '+1 (415) 555-0100 ext. 12', '+4930901820;ext=12'],
   }),
   'phone',
-  'must be an international phone number (E.164), such as +49 30 901820',
-  (text) => /^\+[1-9]\d{6,14}$/.test(text.replace(/[ ()./-]/g, '')),
+  readPhoneNumber,
 );
 
 const datePattern = /^\d{4}-\d{2}-\d{2}$/;
@@ -103,43 +113,3 @@ export const isoDate = withRule(
   (text) =>
     !datePattern.test(text) || (validator.isISO8601(text, { strict: true }) && !text.startsWith('0000')),
 );
-
-/** Whether a postal code has the form its country uses; where that form is unknown, any short code passes. */
-export function isPostalCodeOf(countryCode: string, postalCode: string): boolean {
-  const known = validator.isPostalCodeLocales.find((candidate) => candidate === countryCode);
-  if (known) return validator.isPostalCode(postalCode, known);
-  return /^[A-Za-z0-9][A-Za-z0-9 -]{1,11}$/.test(postalCode);
-}
-
-/** Asking Intl takes half a millisecond. There are a few hundred names, so what is kept is bounded. */
-const knownTimeZones = new Set<string>();
-
-function isTimeZone(text: string): boolean {
-  if (knownTimeZones.has(text)) return true;
-  if (!isTimeZoneToIntl(text)) return false;
-  knownTimeZones.add(text);
-  return true;
-}
-
-function isTimeZoneToIntl(text: string): boolean {
-  if (!/^[A-Z][A-Za-z0-9_+-]*(\/[A-Z][A-Za-z0-9_+-]*)*$/.test(text)) return false;
-  return succeeds(() => {
-    const known = new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
-    // Intl ignores letter case: EUROPE/BERLIN is found, but it is no name of the database
-    return known === text || known.toLowerCase() !== text.toLowerCase();
-  });
-}
-
-function isCanonicalLocale(text: string): boolean {
-  return succeeds(() => Intl.getCanonicalLocales(text)[0] === text);
-}
-
-/** Intl says no by throwing a RangeError. */
-function succeeds(attempt: () => unknown): boolean {
-  try {
-    return attempt() !== false;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
-}

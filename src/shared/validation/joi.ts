@@ -116,3 +116,21 @@ export function withRule<S extends JoiBase.AnySchema>(
     .custom((value: string, { error }) => (isValid(value) ? value : error(`rule.${code}`)))
     .messages({ [`rule.${code}`]: explanation });
 }
+
+/** What a rule reads in a text: the value in its canonical form, or what is wrong, as the end of "<field> …". */
+export type Reading = { readonly value: string } | { readonly fault: string };
+
+/** Adds a rule that gives a text its canonical form; `code` is stable. A canonical form must be read as itself. */
+export function withReading<S extends JoiBase.AnySchema>(
+  schema: S,
+  code: string,
+  read: (value: string, helpers: JoiBase.CustomHelpers) => Reading,
+): S {
+  return schema
+    .custom((value: string, helpers) => {
+      const reading = read(value, helpers);
+      if ('value' in reading) return reading.value;
+      return helpers.error(`rule.${code}`, { fault: reading.fault });
+    })
+    .messages({ [`rule.${code}`]: '{#fault}' });
+}

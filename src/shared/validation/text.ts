@@ -1,3 +1,5 @@
+import { showMeaningfulCharacters } from './joiners.js';
+
 /** Why a text is not plain text; `undefined` when it is. */
 export type TextProblem = 'control_character' | 'invisible_character' | 'lone_surrogate' | 'markup';
 
@@ -6,11 +8,10 @@ const controlCharactersButLayout = /[^\P{Cc}\t\n\r]/u;
 
 /**
  * Format characters change how a text looks without being seen: bidirectional controls, zero-width characters,
- * soft hyphens, tags, fillers. The Arabic and Syriac number and abbreviation marks are of the same category, but
- * visible; variation selectors are how emoji are written.
+ * soft hyphens, tags, fillers. The Arabic and Syriac number and abbreviation marks are of the same category, but visible.
  */
 const invisibleCharacters =
-  /(?!\p{Variation_Selector}|[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2])[\p{Cf}\p{Default_Ignorable_Code_Point}]|\p{Noncharacter_Code_Point}/u;
+  /(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2])[\p{Cf}\p{Default_Ignorable_Code_Point}]|\p{Noncharacter_Code_Point}/u;
 
 /** Where HTML's tokenizer leaves plain text: `<` before a letter, `/`, `!` or `?` (WHATWG HTML, 13.2.5.6). */
 const markup = /<[A-Za-z/!?]/;
@@ -35,7 +36,8 @@ export function richTextProblem(text: string): TextProblem | undefined {
 function characterProblem(text: string, controls: RegExp): TextProblem | undefined {
   if (!text.isWellFormed()) return 'lone_surrogate';
   if (controls.test(text)) return 'control_character';
-  return invisibleCharacters.test(text) ? 'invisible_character' : undefined;
+  if (!invisibleCharacters.test(text)) return undefined;
+  return invisibleCharacters.test(showMeaningfulCharacters(text)) ? 'invisible_character' : undefined;
 }
 
 /** Length in characters as JSON Schema counts them: code points, not UTF-16 units. */

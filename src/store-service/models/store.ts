@@ -4,15 +4,23 @@ import {
   country,
   currency,
   email,
+  isCountryCode,
   isoDate,
-  isPostalCodeOf,
   locale,
   phone,
   slug,
   timezone,
 } from '../../shared/validation/formats.js';
+import {
+  exactText,
+  plainText,
+  type Reading,
+  richText,
+  withNotes,
+  withReading,
+} from '../../shared/validation/joi.js';
+import { needsPostalCode, postalCodeExamples, readPostalCode } from '../../shared/validation/postal-code.js';
 import { normaliseText } from '../../shared/validation/text.js';
-import { plainText, richText } from '../../shared/validation/joi.js';
 
 export const storeStatuses = ['PROVISIONING', 'ACTIVE', 'DECOMMISSIONED'] as const;
 export type StoreStatus = (typeof storeStatuses)[number];
@@ -25,8 +33,9 @@ export interface Address {
   readonly line2?: string;
   readonly city: string;
   readonly state?: string;
-  readonly postalCode: string;
-  /** ISO 3166-1 alpha-2. */
+  /** As the country's post writes it. Absent where there are none, and in Ireland where it was left out. */
+  readonly postalCode?: string;
+  /** ISO 3166-1 alpha-2, or XK. */
   readonly country: string;
 }
 
@@ -116,37 +125,71 @@ export function assertTransition(from: StoreStatus, to: StoreStatus): void {
   if (from !== to && !transitions[from].includes(to)) throw new IllegalTransitionError(from, to);
 }
 
+const postalCode = withReading(
+  withNotes(plainText({ max: 16 }), {
+    description:
+      'Postal code, in a notation of the country; stored as its post writes it. Required where the country has postal ' +
+      'codes, but for Ireland',
+    examples: ['10117', 'SW1A 1AA', '94107-1234'],
+  }),
+  'postal_code',
+  (text, { state }) => readPostalCodeIn((state.ancestors as [{ country?: unknown }])[0].country, text),
+);
+
+/** Without a country that is known there is nothing to compare with, and the country is refused anyway. */
+function readPostalCodeIn(given: unknown, text: string): Reading {
+  const code = typeof given === 'string' ? normaliseText(given) : '';
+  if (!isCountryCode(code)) return { value: text };
+  const value = readPostalCode(code, text);
+  if (value !== undefined) return { value };
+  const examples = postalCodeExamples(code);
+  return {
+    fault:
+      examples.length > 0
+        ? `is not a postal code of ${code}, where one is such as ${examples.join(' or ')}`
+        : `must be 2 to 12 letters or digits, or left out: ${code} has no postal codes`,
+  };
+}
+
+const countryWithPostalCodes = country.custom((code: string, { error }) =>
+  isCountryCode(code) && needsPostalCode(code) ? code : error('any.invalid'),
+);
+
+/** Functions of a message, which Joi's typings know nothing of. */
+const functions = {
+  functions: { example: (code: string) => postalCodeExamples(normaliseText(code)).join(' or ') },
+} as Joi.ReferenceOptions;
+
 export const address = Joi.object({
   line1: plainText({ max: 120 }).required().description('Street and number'),
-  line2: plainText({ max: 120 }).description('Floor, building, suite'),
-  city: plainText({ max: 80 }).required().description('City'),
-  state: plainText({ max: 80 }).description('State, province or county, where the country has them'),
-  postalCode: plainText({ max: 16 })
-    .required()
-    .description('Postal code, as the post of the country writes it')
-    .custom((value: string, { state, error }) => {
-      const { country: countryCode } = (state.ancestors as [{ country?: unknown }])[0];
-      if (typeof countryCode !== 'string') return value;
-      return isPostalCodeOf(normaliseText(countryCode), value) ? value : error('rule.postal_code');
-    })
-    .messages({ 'rule.postal_code': 'is not a postal code of that country' }),
+  line2: plainText({ max: 120 }).description('Building, floor and the like'),
+  city: plainText({ max: 80 }).required().description('City or town'),
+  state: plainText({ max: 80 }).description('State, province or county'),
+  postalCode: postalCode
+    .when('country', { is: countryWithPostalCodes.required(), then: Joi.required() })
+    .messages({
+      'any.required': Joi.expression(
+        'is required in {country}, where one is such as {example(country)}',
+        functions,
+      ) as Joi.LanguageMessages[string],
+    }),
   country: country.required(),
 }).description('Postal address of the store');
 
 export const contact = Joi.object({
-  name: plainText({ max: 120 }).required().description('Name of the person'),
+  name: plainText({ max: 120 }).required().description('Whom to ask for'),
   email: email.required(),
   phone: phone.required(),
 }).description('Whom to reach at the store; personal data, which is kept encrypted');
 
 const labels = Joi.object()
+  .description('What the chain marks the store with, by key')
   .pattern(/^[a-z0-9][a-z0-9._/-]{0,62}$/, plainText({ min: 0, max: 128 }))
   .max(32)
   .messages({
     'object.unknown':
       'is not a label key: 1 to 63 lower-case letters, digits, ".", "_", "/" or "-", a letter or digit first',
-  })
-  .description('Names and values of your own, to find stores by');
+  });
 
 const quantity = Joi.number().integer().min(0).max(200);
 
@@ -157,13 +200,15 @@ export const infrastructure = Joi.object({
   guestWifi: Joi.boolean().description('Whether guests get a wireless network'),
 }).description('What the store has differently from the blueprint of its format');
 
-export const storeCode = Joi.string()
-  .pattern(/^[A-Z0-9][A-Z0-9-]{1,31}$/)
-  .description('The chain’s number of the store: unique for ever, immutable')
-  .messages({
-    'string.pattern.base':
-      'must be 2 to 32 upper-case letters, digits or hyphens, and start with a letter or digit',
-  });
+export const storeCode = withNotes(
+  exactText()
+    .pattern(/^[A-Z0-9][A-Z0-9-]{1,31}$/)
+    .messages({
+      'string.pattern.base':
+        'must be 2 to 32 upper-case letters, digits or hyphens, and start with a letter or digit',
+    }),
+  { description: 'Store number of the chain: unique for ever, immutable', examples: ['BER-0042'] },
+);
 
 /** UUID of RFC 9562, in lower case; stores have version 7, but any of 1 to 8 may be asked for. */
 export const storeIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -181,18 +226,18 @@ export const maxNotesCharacters = 4_000;
 
 /** Joi schemas of the fields that callers write. */
 export const storeFieldSchemas = {
-  name: plainText({ max: 120 }).required().description('Name, as people call the store'),
+  name: plainText({ max: 120 }).required().description('Name of the store'),
   format: storeFormat.required(),
-  region: slug.required().description('Region of the chain that the store belongs to, such as `eu-central`'),
+  region: slug.required().description('Region of the chain, in lower-case letters, digits and hyphens'),
   address: address.required(),
   timezone: timezone.required(),
   currency: currency.required(),
   locale,
   contact,
-  openingDate: isoDate.description('Day on which the store opens, or opened'),
+  openingDate: isoDate.description('Day of the opening'),
   labels,
   notes: richText({ min: 0, max: maxNotesCharacters }).description(
-    'Rich text in a small subset of HTML; what was stored is what answers show',
+    'Rich text: a small subset of HTML. What else is sent is left out, and text is stored as it is typed where HTML reads it so',
   ),
   infrastructure,
 };

@@ -2,6 +2,7 @@ import type * as DomPurify from 'isomorphic-dompurify';
 import { ValidationError } from '../../shared/errors/app-error.js';
 import { countCharacters, normaliseText, richTextProblem } from '../../shared/validation/text.js';
 import { maxNotesCharacters } from '../models/store.js';
+import { decodeNotes, escapeText, rewriteTexts, writeText } from './notes-text.js';
 
 /** A small subset of HTML: what a note needs, and nothing that loads, runs or leads the reader astray. */
 const allowedTags = [
@@ -43,16 +44,17 @@ export class NotesSanitizer {
    * @throws {ValidationError} if it cannot be had, or breaks the rules for text, which character references get round
    */
   async sanitize(notes: string): Promise<string> {
-    if (!/[<&]/.test(notes)) return notes;
+    if (!notes.includes('<')) return cleanText(notes);
     if ((notes.match(/<[a-z]/gi)?.length ?? 0) > maxElements) {
       throw refused('too_complex', `must have at most ${maxElements} HTML elements`);
     }
     let text = notes;
     for (let round = 0; round < maxRounds; round += 1) {
       const clean = await this.#clean(text);
-      if (clean === text) return clean;
       assertText(clean);
-      text = clean;
+      const rewritten = rewriteTexts(clean);
+      if (rewritten === text) return rewritten;
+      text = rewritten;
     }
     throw refused('too_complex', 'must have HTML elements that are nested as HTML allows');
   }
@@ -74,11 +76,20 @@ export class NotesSanitizer {
   }
 }
 
-function assertText(text: string): void {
-  if (richTextProblem(text) !== undefined) {
+/** Notes without any tag are the text of one: it is read, checked and written as a text between tags is. */
+function cleanText(notes: string): string {
+  if (!/[&\r]/.test(notes)) return notes;
+  const text = normaliseText(decodeNotes(notes));
+  assertText(escapeText(text));
+  return writeText(text);
+}
+
+/** Rules for what a reader of the HTML sees, so that character references cannot get round them. */
+function assertText(html: string): void {
+  if (richTextProblem(decodeNotes(html)) !== undefined) {
     throw refused('invisible_character', 'must not contain control or invisible characters, however written');
   }
-  if (countCharacters(text) > maxNotesCharacters) {
+  if (countCharacters(html) > maxNotesCharacters) {
     throw refused('too_long', `must have at most ${maxNotesCharacters} characters as HTML`);
   }
 }

@@ -57,6 +57,12 @@ describe('notes', () => {
     ['<b>&nbsp;x&nbsp;</b>', undefined],
     [' <i> x </i> ', undefined],
     ['&lt;script&gt;alert(1)&lt;/script&gt;', '&lt;script&gt;alert(1)&lt;/script&gt;'],
+    ['H&M &amp; Co', 'H&M & Co'],
+    ['Tom & Jerry <b>x</b>', 'Tom & Jerry <b>x</b>'],
+    ['<b>H&amp;M</b> 5 > 4', '<b>H&M</b> 5 > 4'],
+    ['written as &amp;lt; or &amp;copy', 'written as &amp;lt; or &amp;copy'],
+    ['<b>x</b> می\u200cخواهم 👩\u200d💻', '<b>x</b> می\u200cخواهم 👩\u200d💻'],
+    ['می&zwnj;خواهم', 'می\u200cخواهم'],
   ])('are shown as stored, and sent back change nothing: %s', async (notes, expected) => {
     const { shown, after } = await storeAndReturn(notes);
     if (expected !== undefined) expect(shown.notes).toBe(expected);
@@ -114,6 +120,28 @@ describe('notes', () => {
   });
 
   it.each([
+    'Tom & Jerry',
+    'H&M',
+    '5 < 6 & 7 > 2',
+    '5 > 4',
+    '&lt;b&gt;',
+    '&copy; 2026 &copy 2026',
+    'a&ampb',
+    'caf&eacute; & Caf&#xe9;',
+    'two\r\nlines',
+    'a\u00a0b&nbsp;c',
+  ])('hold the same text with and without a tag: %s', async (text) => {
+    const [plain, tagged] = [await storeAndReturn(text), await storeAndReturn(`<b>x</b>${text}`)];
+    expect(tagged.shown.notes).toBe(`<b>x</b>${plain.shown.notes ?? ''}`);
+    expect([plain.after, tagged.after]).toEqual([plain.shown, tagged.shown]);
+  });
+
+  it.each([
+    ['a bidirectional override, without a tag', 'a&#x202e;b', 'invisible_character'],
+    ['a control character, without a tag', 'a&#7;b', 'invisible_character'],
+    ['a joiner that joins nothing, without a tag', 'a&zwj;b', 'invisible_character'],
+    ['a bidirectional override in an attribute', '<a title="a&#x202e;b">x</a>', 'invisible_character'],
+    ['more than 4 000 characters as HTML, without a tag', '&'.repeat(3_000), 'too_long'],
     ['a bidirectional override', '<b>a&#x202e;b</b>', 'invisible_character'],
     ['a control character', '<b>a&#7;b</b>', 'invisible_character'],
     ['a zero-width space by its name', '<b>a&ZeroWidthSpace;b</b>', 'invisible_character'],

@@ -69,6 +69,10 @@ describe.each(fields)('$pointer', ({ pointer, bodyWith, max }) => {
     '🏪 ☕️',
     'مرحبا',
     'नमस्ते',
+    'می\u200cخواهم',
+    'শ\u09cd\u200cর র\u200d\u09cdযাব',
+    'ශ්\u200dරී ලංකා',
+    'Café 👩\u200d💻 🏳\ufe0f\u200d🌈',
     'null',
   ])('stores and shows exactly: %s', async (text) => {
     const created = await service.post('/api/stores', bodyWith(text)).expect(201);
@@ -95,6 +99,8 @@ describe.each(fields)('$pointer', ({ pointer, bodyWith, max }) => {
     ['an isolate', 'a\u2066b\u2069', 'invisible_character'],
     ['a zero-width space', 'a\u200bb', 'invisible_character'],
     ['a zero-width joiner', 'a\u200db', 'invisible_character'],
+    ['a zero-width joiner between emoji that do not join', '🏪\u200d🏪', 'invisible_character'],
+    ['a variation selector of a letter', 'a\ufe0fb', 'invisible_character'],
     ['a word joiner', 'a\u2060b', 'invisible_character'],
     ['a byte order mark', 'a\ufeffb', 'invisible_character'],
     ['a byte order mark in front', '\ufeffab', 'invisible_character'],

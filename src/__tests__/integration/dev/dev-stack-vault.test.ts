@@ -19,7 +19,7 @@ import { withVaultProgram } from '../../helpers/vault-program.js';
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
-const contact = { name: 'Ada Lovelace', email: 'ada@stores.example.com', phone: '+49 30 555 0100' };
+const contact = { name: 'Ada Lovelace', email: 'ada@stores.example.com', phone: '+49305550100' };
 
 /** Keeps what would be shown. */
 class RecordingView implements StackView {
