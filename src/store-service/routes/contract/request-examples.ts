@@ -14,7 +14,7 @@ export const exampleStore = {
 const exampleContact = {
   name: 'Erika Mustermann',
   email: 'erika@store.example.org',
-  phone: '+49 30 901820',
+  phone: '+4930901820',
 } as const;
 
 export const wholeStore = {
