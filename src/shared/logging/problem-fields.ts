@@ -17,14 +17,16 @@ export function problemFields({
   };
 }
 
+const madeUp = '…';
+/** Their last name is none of ours. */
+const unknownCodes: readonly string[] = ['unknown_field', 'unknown_parameter'];
+
 /**
- * A pointer, or the name of a parameter or header. Names that a caller made up can be personal data as values can, so
- * what does not look like the name of a field is left out.
+ * A pointer, or the name of a parameter or header. Names that a caller made up can be personal data as values can: what is not
+ * known, or does not look like the name of a field, is left out.
  */
-function toLoggedPlace({ pointer, parameter, header }: ErrorDetail): string {
-  const place = pointer ?? parameter ?? header ?? '';
-  return place
-    .split('/')
-    .map((token) => (/^#?[\w.~-]{0,64}$/.test(token) ? token : '…'))
-    .join('/');
+function toLoggedPlace({ pointer, parameter, header, code }: ErrorDetail): string {
+  const names = (pointer ?? parameter ?? header ?? '').split('/');
+  if (unknownCodes.includes(code)) names.splice(-1, 1, madeUp);
+  return names.map((name) => (/^#?[\w.~-]{0,64}$/.test(name) ? name : madeUp)).join('/');
 }

@@ -3,6 +3,7 @@ import { AppError, MalformedInputError, NotFoundError, ReplayedError } from '../
 import type { Logger } from '../logging/logger.js';
 import { problemFields } from '../logging/problem-fields.js';
 import { currentRequestContext, noteOutcome } from '../logging/request-context.js';
+import { lineEndFor } from './answer.js';
 import { HttpError } from './http-error.js';
 import { type ProblemKind, statusOf, titleOf } from './problem-catalogue.js';
 
@@ -75,7 +76,7 @@ function sendProblem(res: Response, error: AppError | undefined, instance: strin
   res
     .status(problem.status)
     .type('application/problem+json')
-    .send(`${JSON.stringify(problem)}\n`);
+    .send(JSON.stringify(problem) + lineEndFor(res));
 }
 
 function retryAfterMsOf({ code, retryAfterMs }: AppError): number | undefined {

@@ -70,7 +70,7 @@ function endWithProblem(socket: Duplex, code: ProblemCode, logger: Logger): void
     requestId,
     retryable: false,
   };
-  const body = `${JSON.stringify(problem)}\n`;
+  const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${status} ${title}`,
     'Connection: close',
