@@ -17,16 +17,16 @@ export function problemFields({
   };
 }
 
-/** Codes that say of a name that it is not one of ours. */
-const madeUpNames: readonly string[] = ['unknown_field', 'unknown_parameter'];
+const madeUp = '…';
+/** Their last name is none of ours. */
+const unknownCodes: readonly string[] = ['unknown_field', 'unknown_parameter'];
 
 /**
- * A pointer, or the name of a parameter or header. Names that a caller made up can be personal data as values can, so
- * what is not known, and what does not look like the name of a field, is left out.
+ * A pointer, or the name of a parameter or header. Names that a caller made up can be personal data as values can: what is not
+ * known, or does not look like the name of a field, is left out.
  */
 function toLoggedPlace({ pointer, parameter, header, code }: ErrorDetail): string {
-  const tokens = (pointer ?? parameter ?? header ?? '').split('/');
-  const isLogged = (token: string, index: number): boolean =>
-    !(madeUpNames.includes(code) && index === tokens.length - 1) && /^#?[\w.~-]{0,64}$/.test(token);
-  return tokens.map((token, index) => (isLogged(token, index) ? token : '…')).join('/');
+  const names = (pointer ?? parameter ?? header ?? '').split('/');
+  if (unknownCodes.includes(code)) names.splice(-1, 1, madeUp);
+  return names.map((name) => (/^#?[\w.~-]{0,64}$/.test(name) ? name : madeUp)).join('/');
 }

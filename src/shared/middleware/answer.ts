@@ -101,12 +101,16 @@ export function sendBody(res: Response, body: object): void {
 }
 
 /**
- * Written out once, with a line end behind it: JSON allows that, it costs a byte, and a terminal's prompt begins on a line of its
- * own. Whoever asks gets it: an answer that depended on the client would need an ETag and a `Vary` of its own. For HEAD,
- * Node leaves the body away, but would not say how long it is.
+ * A line end for whoever asks from a terminal, with curl, so that the prompt after the answer begins on a line of its own; JSON
+ * allows it. It costs one look at a header. No `Vary` is needed: no answer may be stored, and the ETag is that of the record.
  */
+export function lineEndFor({ req }: Response): '' | '\n' {
+  return req.headers['user-agent']?.startsWith('curl/') ? '\n' : '';
+}
+
+/** Written out once. For HEAD, Node leaves the body away, but would not say how long it is. */
 function sendJson(res: Response, json: string): void {
-  const text = `${json}\n`;
+  const text = json + lineEndFor(res);
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.setHeader('Content-Length', Buffer.byteLength(text));
   res.end(text);

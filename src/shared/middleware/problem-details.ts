@@ -3,6 +3,7 @@ import { AppError, MalformedInputError, NotFoundError, ReplayedError } from '../
 import type { Logger } from '../logging/logger.js';
 import { problemFields } from '../logging/problem-fields.js';
 import { currentRequestContext, noteOutcome } from '../logging/request-context.js';
+import { lineEndFor } from './answer.js';
 import { serverMethods } from './endpoint.js';
 import { endWhole } from './end-whole.js';
 import { HttpError } from './http-error.js';
@@ -104,7 +105,7 @@ function sendProblem(req: Request, res: Response, error: AppError | undefined): 
   if (kind === 'unauthenticated') res.set('WWW-Authenticate', 'Bearer realm="store-platform"');
   if (retryAfterMs !== undefined) res.set('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
   res.status(problem.status).setHeader('Content-Type', 'application/problem+json; charset=utf-8');
-  endWhole(req, res, Buffer.from(`${JSON.stringify(problem)}\n`));
+  endWhole(req, res, Buffer.from(JSON.stringify(problem) + lineEndFor(res)));
 }
 
 function retryAfterMsOf({ code, retryAfterMs }: AppError): number | undefined {
