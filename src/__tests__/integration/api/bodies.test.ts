@@ -70,8 +70,18 @@ describe('the media type of a body', () => {
     },
   );
 
-  it('is fine with Content-Encoding: identity', async () => {
-    await post(JSON.stringify(newStoreBody())).set('Content-Encoding', 'identity').expect(201);
+  it.each(['identity', 'IDENTITY', 'identity, identity', 'identity,', ', ,'])(
+    'is fine with Content-Encoding: %s, which codes nothing',
+    async (encoding) => {
+      await post(JSON.stringify(newStoreBody())).set('Content-Encoding', encoding).expect(201);
+    },
+  );
+
+  it('is refused if it is longer than any that there is', async () => {
+    const response = await post(JSON.stringify(newStoreBody()))
+      .set('Content-Type', `application/json;${' '.repeat(8_000)}x=y`)
+      .expect(415);
+    expect(response.body.code).toBe('unsupported_media_type');
   });
 });
 
