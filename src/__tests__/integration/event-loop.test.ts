@@ -153,6 +153,10 @@ describe('no request holds the event loop for more than 50 ms', () => {
       () => send('POST', '/api/stores', '{}', { 'Content-Type': `application/json${fill(' ;', 14_000)}x` }),
     ],
     [
+      'a media type of white space',
+      () => send('POST', '/api/stores', '{}', { 'Content-Type': `application/json;${fill(' ', 15_000)}x` }),
+    ],
+    [
       'many headers',
       () => get('/api/stores', { ...authorization, ...(members(5_000, 'x') as Record<string, string>) }),
     ],

@@ -17,7 +17,8 @@ export interface RequestTurnsOptions {
 export type DropReason = 'unread_answer' | 'too_many_pipelined';
 
 interface Connection {
-  readonly waiting: [IncomingMessage, ServerResponse][];
+  /** What comes when the turn is over. */
+  readonly waiting: (() => void)[];
   /** Of the request that came last, whether it has had its turn or not. */
   last: ServerResponse;
   isBusy: boolean;
@@ -62,15 +63,29 @@ export class RequestTurns {
     this.#onDrop = onDrop;
   }
 
-  /** The answer to the request that came last over a connection, unless it has gone out already. */
+  /** The answer that is made to a request which has not arrived as a whole. */
   unfinished(socket: Duplex): ServerResponse | undefined {
     const connection = this.#connections.get(socket);
-    return connection?.isBusy === true ? connection.last : undefined;
+    if (connection?.isBusy !== true || connection.waiting.length > 0) return undefined;
+    return connection.last.req.complete ? undefined : connection.last;
   }
 
-  /** Whether requests wait behind the one that has its turn. */
-  hasWaiting(socket: Duplex): boolean {
-    return (this.#connections.get(socket)?.waiting.length ?? 0) > 0;
+  /**
+   * Has a connection, of which no more can be read, ended when all that arrived before as a whole is answered. A request that
+   * waits for its turn and lacks its end gets no answer: the rest would never come.
+   */
+  endAfter(socket: Duplex, end: () => void): void {
+    const connection = this.#connections.get(socket);
+    if (connection?.isBusy !== true) {
+      end();
+      return;
+    }
+    const { waiting, last } = connection;
+    if (waiting.length > 0 && !last.req.complete) waiting[waiting.length - 1] = end;
+    else {
+      waiting.push(end);
+      this.#waitingInAll += 1;
+    }
   }
 
   take(req: IncomingMessage, res: ServerResponse): void {
@@ -84,7 +99,9 @@ export class RequestTurns {
       this.#begin(connection, req, res);
       return;
     }
-    connection.waiting.push([req, res]);
+    connection.waiting.push(() => {
+      this.#begin(connection, req, res);
+    });
     this.#waitingInAll += 1;
     if (connection.waiting.length <= this.#maxWaiting) return;
     if (this.#waitingInAll > this.#maxWaitingInAll) {
@@ -149,7 +166,7 @@ export class RequestTurns {
       socket.resume();
     }
     setImmediate(() => {
-      if (!socket.destroyed) this.#begin(connection, ...following);
+      if (!socket.destroyed) following();
     });
   }
 

@@ -49,22 +49,22 @@ export function answerUnreadableRequests(server: Server, turns: RequestTurns, lo
     const refusal = refusals[error.code ?? ''] ?? malformed;
     const response = turns.unfinished(socket);
     if (!response) {
-      endWithProblem(socket, refusal, logger);
-      return;
-    }
-    // what is unreadable came behind a whole request: that one's answer goes first
-    if (response.req.complete || turns.hasWaiting(socket)) {
-      response.once('finish', () => {
+      turns.endAfter(socket, () => {
         endWithProblem(socket, refusal, logger);
       });
-    } else if (response.headersSent) socket.destroy();
+    } else if (response.headersSent) endSoon(socket);
     else if (refusal.code === 'request_timeout') answerTimeout(response, refusal);
     else endWithProblem(socket, refusal, logger);
   });
   // without a listener, Node cuts the connection
   server.on('connect', (_request, socket) => {
+    // Node has taken its own listeners off
+    ignoreErrors(socket);
     const detail = `This service is no proxy: it knows ${serverMethods}`;
-    endWithProblem(socket, { code: 'method_not_allowed', detail, headers: { Allow: serverMethods } }, logger);
+    const refusal: Refusal = { code: 'method_not_allowed', detail, headers: { Allow: serverMethods } };
+    turns.endAfter(socket, () => {
+      endWithProblem(socket, refusal, logger);
+    });
   });
 }
 
@@ -85,10 +85,20 @@ export function endWithProblem(socket: Duplex, refusal: Refusal, logger: Pick<Lo
     'http.response.status_code': status,
     'error.code': refusal.code,
   });
-  // a client that goes away meanwhile has missed its answer, and nothing else
-  socket.on('error', () => undefined);
+  ignoreErrors(socket);
   const { title } = problemCatalogue[refusal.code];
-  socket.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+  socket.write(`HTTP/1.1 ${status} ${title}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+  endSoon(socket);
+}
+
+/** A client that goes away meanwhile has missed its answer, and nothing else. */
+function ignoreErrors(socket: Duplex): void {
+  socket.on('error', () => undefined);
+}
+
+/** Ends a connection when all that was written to it has gone out. */
+function endSoon(socket: Duplex): void {
+  socket.end();
   // what the client still sends is thrown away until it has read the answer
   socket.resume();
   setTimeout(() => {

@@ -1,14 +1,35 @@
 import { MIMEType } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import { MalformedInputError } from '../errors/app-error.js';
+import { type BodyFault, readBodyBytes } from './body-bytes.js';
 import { nonEmptyMembers } from './header-lists.js';
 import { HttpError } from './http-error.js';
 import { parseJsonObject } from './json-guard.js';
 import { whileArriving } from './limits/admission.js';
-import { askForBody, hasBodyHeaders, IncompleteBodyError, readBody } from './request-body.js';
+import { askForBody, hasBodyHeaders } from './request-body.js';
 import { singleHeader } from './single-header.js';
 
 export const maxBodyBytes = 64 * 1024;
+
+/** The longest name of a media type with its parameters that is looked at: it takes time by the square of its length. */
+const maxMediaTypeLength = 255;
+
+function bodyTooLarge(): HttpError {
+  return new HttpError(
+    'payload_too_large',
+    'body_too_large',
+    `The body is larger than ${maxBodyBytes} bytes`,
+  );
+}
+
+function incompleteBody(): MalformedInputError {
+  return new MalformedInputError('incomplete_body', 'The body ended before it was whole');
+}
+
+const readErrors: Readonly<Record<BodyFault, () => Error>> = {
+  too_large: bodyTooLarge,
+  incomplete: incompleteBody,
+};
 
 /** Reads the body of a route that needs one into `req.body`: a JSON object in UTF-8, at most 64 KiB. */
 export const jsonBody: RequestHandler = async (req, res, next) => {
@@ -18,9 +39,7 @@ export const jsonBody: RequestHandler = async (req, res, next) => {
   // before the first byte of it is read
   if (Number(req.headers['content-length'] ?? 0) > maxBodyBytes) throw bodyTooLarge();
   askForBody(req, res);
-  const bytes = await arrivingBody(req, maxBodyBytes);
-  if (!bytes) throw bodyTooLarge();
-  req.body = parseJsonObject(bytes);
+  req.body = parseJsonObject(await whileArriving(req, () => readBody(req)));
   next();
 };
 
@@ -32,8 +51,9 @@ export const noBody: RequestHandler = (req, res, next) => {
   }
   if (req.headers['transfer-encoding'] === undefined) throw unexpectedBody();
   askForBody(req, res);
-  return arrivingBody(req, 0).then((none) => {
-    if (!none) throw unexpectedBody();
+  return whileArriving(req, () => readBodyBytes(req, 0)).then((read) => {
+    if (read === 'too_large') throw unexpectedBody();
+    if (read === 'incomplete') throw incompleteBody();
     next();
   });
 };
@@ -42,24 +62,10 @@ function unexpectedBody(): MalformedInputError {
   return new MalformedInputError('unexpected_body', 'This request must not have a body');
 }
 
-function bodyTooLarge(): HttpError {
-  return new HttpError(
-    'payload_too_large',
-    'body_too_large',
-    `The body is larger than ${maxBodyBytes} bytes`,
-  );
-}
-
-/** The body, while whose arrival the request counts against its caller alone; undefined if it has more than `maxBytes`. */
-async function arrivingBody(req: Request, maxBytes: number): Promise<Buffer | undefined> {
-  try {
-    return await whileArriving(req, () => readBody(req, maxBytes));
-  } catch (error) {
-    if (error instanceof IncompleteBodyError) {
-      throw new MalformedInputError('incomplete_body', error.message, { cause: error });
-    }
-    throw error;
-  }
+async function readBody(req: Request): Promise<Buffer> {
+  const read = await readBodyBytes(req, maxBodyBytes);
+  if (typeof read === 'string') throw readErrors[read]();
+  return read;
 }
 
 function assertMediaType(req: Request): void {
@@ -76,6 +82,7 @@ function assertMediaType(req: Request): void {
 }
 
 function parseMediaType(header: string): MIMEType | undefined {
+  if (header.length > maxMediaTypeLength) return undefined;
   try {
     return new MIMEType(header);
   } catch {

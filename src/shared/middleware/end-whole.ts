@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { onBodyChunk } from './body-bytes.js';
 import { hasBodyHeaders } from './request-body.js';
 
 /** For how long the rest of a refused body is read and thrown away, in ms. */
@@ -17,8 +18,10 @@ export function endWhole(req: Request, res: Response, bytes: Buffer): void {
   }
   res.flushHeaders();
   res.write(bytes);
+  const stop = onBodyChunk(req, () => undefined);
   const finish = (): void => {
     clearTimeout(deadline);
+    stop();
     req.off('close', finish).off('end', finish);
     res.end();
   };

@@ -70,12 +70,19 @@ describe('the media type of a body', () => {
     },
   );
 
-  it.each(['identity', 'Identity, identity', ', identity,'])(
-    'is fine with Content-Encoding: %s',
+  it.each(['identity', 'IDENTITY', 'identity, identity', ', identity,', 'identity,', ', ,'])(
+    'is fine with Content-Encoding: %s, which codes nothing',
     async (encoding) => {
       await post(JSON.stringify(newStoreBody())).set('Content-Encoding', encoding).expect(201);
     },
   );
+
+  it('is refused if it is longer than any that there is', async () => {
+    const response = await post(JSON.stringify(newStoreBody()))
+      .set('Content-Type', `application/json;${' '.repeat(8_000)}x=y`)
+      .expect(415);
+    expect(response.body.code).toBe('unsupported_media_type');
+  });
 });
 
 describe('the size of a body', () => {

@@ -227,6 +227,18 @@ describe('transfer codings', () => {
     expect(answer.status).toBe(201);
   });
 
+  it.each(['gzip', 'identity', 'chunked;q=1'])(
+    'that leave open where the body ends are refused with a whole answer: %s',
+    async (coding) => {
+      const { head, body } = await send('GET /api/stores HTTP/1.1', {
+        ...authorization,
+        'Transfer-Encoding': coding,
+      });
+      expect(head).toMatch(/^HTTP\/1\.1 501 /);
+      expect(body).toMatchObject({ code: 'unsupported_transfer_coding' });
+    },
+  );
+
   it('are malformed in HTTP/1.0, and where they end otherwise', async () => {
     for (const [line, coding] of [
       ['POST /api/stores HTTP/1.0', 'chunked'],
@@ -274,6 +286,24 @@ describe('a client that has sent all it will send', () => {
     client.send(read + rawRequest('POST /api/stores HTTP/1.1', headers, body) + read.repeat(30)).endSending();
     await waitUntil('the end', () => client.isClosed || client.socket.readableEnded, soon);
     expect(client.statuses).toEqual([200, 201, ...Array.from({ length: 30 }, () => 200)]);
+  });
+
+  it('also when it ended before its bodies are looked at', async () => {
+    const writes = Array.from({ length: 3 }, () => {
+      const body = JSON.stringify(newStoreBody());
+      const headers = { ...json, Connection: 'keep-alive', 'Content-Length': String(body.length) };
+      return rawRequest('POST /api/stores HTTP/1.1', headers, body);
+    });
+    const body = JSON.stringify(newStoreBody());
+    const chunked = { ...json, Connection: 'keep-alive', 'Transfer-Encoding': 'chunked' };
+    const last = rawRequest(
+      'POST /api/stores HTTP/1.1',
+      chunked,
+      `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+    );
+    const client = (await connect()).send(writes.join('') + last).endSending();
+    await waitUntil('the end', () => client.isClosed || client.socket.readableEnded, soon);
+    expect(client.statuses).toEqual([201, 201, 201, 201]);
   });
 
   it('leaves no connection behind if it asks for nothing', async () => {

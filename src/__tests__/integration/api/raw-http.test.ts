@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { waitUntil } from '../../../dev/wait-until.js';
 import { startListening } from '../../helpers/listening-service.js';
+import { RawClient } from '../../helpers/raw-client.js';
 import { exchange, parseAnswer, rawRequest } from '../../helpers/raw-http.js';
 import { newStoreBody } from '../../helpers/store-samples.js';
 import { recordingLogger } from '../../helpers/test-app.js';
@@ -102,6 +103,32 @@ describe('what is not HTTP is answered with a problem', () => {
     const first = 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n';
     const text = await exchange(server.url, `${first}garbage\r\n\r\n`);
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
+  });
+
+  it.each<[string, string, number]>([
+    ['a CONNECT', 'CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n', 405],
+    [
+      'a body with a chunk of no length',
+      'POST /api/stores HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      400,
+    ],
+  ])('is answered after those before it, and at once: %s', async (_what, bytes, status) => {
+    const first = `GET /api/stores HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokenOf('viewer')}\r\n\r\n`;
+    const startedAt = performance.now();
+    const text = await exchange(server.url, first + first + bytes);
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', `HTTP/1.1 ${status}`]);
+    // the time that a request has to arrive is not waited for
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+
+  it('a client that resets its connection behind a CONNECT harms nothing', async () => {
+    const first = `GET /api/stores HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokenOf('viewer')}\r\n\r\n`;
+    for (let round = 0; round < 20; round += 1) {
+      const client = await RawClient.connect(server.url);
+      client.send(`${first}CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n`);
+      client.socket.resetAndDestroy();
+    }
+    expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
   });
 });
 
