@@ -50,6 +50,8 @@ function holdForRound(socket: Socket, onNextRound: () => void): void {
  * @param maxBytes of more than that, nothing is kept
  */
 export function readBodyBytes(req: IncomingMessage, maxBytes: number): Promise<Buffer | BodyFault> {
+  // what closes it has been told already, and will not be again
+  if (req.destroyed) return Promise.resolve('incomplete');
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = 0;
