@@ -3,8 +3,8 @@ import { canonicalJson } from '../../shared/encoding/canonical-json.js';
 import { MalformedInputError } from '../../shared/errors/app-error.js';
 import type { Signer } from '../../shared/services/signer.js';
 
-/** Payload and signature, both base64url; the signature has 256 bits. */
-const cursorPattern = /^([\w-]+)\.([\w-]{43})$/;
+/** Payload and signature, both base64url; the signature has 256 bits, so that its last character has four, and two of zero. */
+const cursorPattern = /^([\w-]+)\.([\w-]{42}[AEIMQUYcgkosw048])$/;
 
 /**
  * Turns a place in a list into an opaque text and back. The text is signed, and bound to what was listed in which

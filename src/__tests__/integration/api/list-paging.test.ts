@@ -141,6 +141,8 @@ describe('a cursor', () => {
     await service.get(`${String(paths[0])}/history?cursor=${await cursorOf('limit=5')}`).expect(400);
   });
 
+  const base64Url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
   it('is 400 invalid_cursor when anything of it is changed', async () => {
     const cursor = await cursorOf('limit=5');
     const [payload = '', signature = ''] = cursor.split('.');
@@ -160,9 +162,11 @@ describe('a cursor', () => {
       cursor.slice(0, -1),
       ` ${cursor}`,
       ...Array.from(
-        cursor.slice(0, -1),
+        cursor,
         (letter, at) => cursor.slice(0, at) + (letter === 'A' ? 'B' : 'A') + cursor.slice(at + 1),
       ),
+      // some of its bits are no bits of the signature
+      ...Array.from(base64Url, (letter) => cursor.slice(0, -1) + letter),
     ].filter((variant) => variant !== cursor);
     for (const variant of variants) {
       const response = await service

@@ -278,6 +278,19 @@ describe('public routes', () => {
     expect((await fetch(`${app.url}/health/ready`)).status).toBe(200);
   });
 
+  it('are held up by no body that does not come to others', async () => {
+    const app = await listen({ http: { maxConcurrentRequests: 4, maxConcurrentPerCaller: 2 } });
+    const slow = (path: string) =>
+      rawRequest(`GET ${path} HTTP/1.1`, { 'Transfer-Encoding': 'chunked', Connection: 'keep-alive' });
+    for (const path of ['/openapi.json', '/problems', '/problems/internal', '/metrics']) {
+      for (let n = 0; n < 2; n += 1) (await connect(app)).send(slow(path));
+      // the places of one address are taken
+      const isFull = async () => (await fetch(`${app.url}${path}`)).status === 503;
+      await waitUntil(`no place at ${path}`, isFull, soon);
+    }
+    expect((await fetch(`${app.url}/health/live`)).status).toBe(200);
+  });
+
   it('tell a client that has what they answer: 304', async () => {
     const app = await listen();
     for (const path of [

@@ -12,12 +12,15 @@ import { WindowCounts } from './window-counts.js';
  */
 export function publicLimits(rate: RateLimit, concurrency: ConcurrencyLimits): RequestHandler {
   const counts = new WindowCounts(rate);
-  const gate = new ConcurrencyGate(concurrency);
+  const gates = new Map<string, ConcurrencyGate>();
   return (req, res, next) => {
-    const key = `${req.baseUrl}${routeOf(req)} ${addressKeyOf(req)}`;
+    const route = `${req.baseUrl}${routeOf(req)}`;
+    const key = `${route} ${addressKeyOf(req)}`;
     const waitMs = counts.waitMs(key, rate.requests);
     if (waitMs !== undefined) throw rateLimited(rate, 'requests of one address to this route', waitMs);
     counts.increment(key);
+    const gate = gates.get(route) ?? new ConcurrencyGate(concurrency);
+    gates.set(route, gate);
     const slot = gate.enter(key, true);
     res.once('close', () => {
       slot.leave();
