@@ -140,7 +140,7 @@ export class NotesProcess {
     child.on('message', (html) => {
       if (child !== this.#child) return;
       this.#end((job) => {
-        job.resolve(String(html));
+        job.resolve(html as string);
       });
     });
     // it could not be started; a process that ran says how it ended
