@@ -21,7 +21,7 @@ let limitMs: number;
 beforeAll(async () => {
   service = await TestService.start({ TRUST_PROXY_HOPS: '1' });
   server = await startListening(service, recordingLogger().logger);
-  // code that runs for the first time is compiled first, and the thread for notes is started
+  // code that runs for the first time is compiled first, and the process for notes is started
   for (let round = 0; round < 20; round += 1) {
     await exchange(server.url, post(newStoreBody({ notes: '<b>x</b>', labels: { a: 'b' } })));
     await exchange(server.url, get('/api/stores?status=ACTIVE&q=x&label=a:b'));

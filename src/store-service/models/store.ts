@@ -192,7 +192,8 @@ const labels = Joi.object()
   .messages({
     'object.unknown':
       'is not a label key: 1 to 63 lower-case letters, digits, ".", "_", "/" or "-", a letter or digit first',
-  });
+  })
+  .description('Names and values of your own, to find stores by');
 
 const quantity = Joi.number().integer().min(0).max(200);
 

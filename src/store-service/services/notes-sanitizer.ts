@@ -6,8 +6,8 @@ import {
   richTextProblem,
 } from '../../shared/validation/text.js';
 import { maxNotesCharacters } from '../models/store.js';
+import { NotesProcess } from './notes-process.js';
 import { decodeNotes, escapeText, rewriteTexts, writeText } from './notes-text.js';
-import { NotesThread } from './notes-thread.js';
 
 /** DOMPurify takes time beyond proportion over nested elements: 4 000 characters of `<x>` keep it busy for 6 s. */
 export const maxElements = 150;
@@ -15,12 +15,12 @@ export const maxElements = 150;
 /** The output of some markup, as input, gives another output; after this many rounds it is given up. */
 const maxRounds = 5;
 
-/** Makes rich text safe to show, off the event loop. */
+/** Makes rich text safe to show, in a process of its own. */
 export class NotesSanitizer {
-  readonly #thread: Pick<NotesThread, 'clean' | 'close'>;
+  readonly #process: Pick<NotesProcess, 'clean' | 'close'>;
 
-  constructor(thread: Pick<NotesThread, 'clean' | 'close'> = new NotesThread()) {
-    this.#thread = thread;
+  constructor(process: Pick<NotesProcess, 'clean' | 'close'> = new NotesProcess()) {
+    this.#process = process;
   }
 
   /**
@@ -45,13 +45,13 @@ export class NotesSanitizer {
     throw refused('too_complex', 'must have HTML elements that are nested as HTML allows');
   }
 
-  /** Ends the thread that does the work. */
+  /** Ends the process that does the work. */
   close(): Promise<void> {
-    return this.#thread.close();
+    return this.#process.close();
   }
 
   async #clean(notes: string): Promise<string> {
-    const html = await this.#thread.clean(notes);
+    const html = await this.#process.clean(notes);
     // HTML drops the first line end in a <pre>, each time it is read
     return normaliseText(html.replace(/(<pre(?: [a-z]+="[^"]*")*>)\n+/g, '$1'));
   }

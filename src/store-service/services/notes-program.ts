@@ -1,8 +1,8 @@
-import { parentPort } from 'node:worker_threads';
 import { clearWindow, sanitize } from 'isomorphic-dompurify';
 
-// Entry of the thread that sanitises notes: gets a text, answers with its HTML. It imports nothing of ours, so that Node
-// runs it as it is in development and tests, where no compiled file exists.
+// Entry of the process that sanitises notes: gets a text, answers with its HTML. It imports nothing of ours, so that Node
+// runs it as it is in development and tests, where no compiled file exists. It ends when the service does, for then nothing
+// keeps it.
 
 /** A small subset of HTML: what a note needs, and nothing that loads, runs or leads the reader astray. */
 const allowedTags = [
@@ -29,7 +29,10 @@ const allowedLinks = /^(https?:|mailto:|tel:)/i;
 const callsPerWindow = 500;
 let calls = 0;
 
-parentPort?.on('message', (notes: string) => {
+// Ctrl-C in a terminal goes to all processes: the service says when this one ends
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+
+process.on('message', (notes: string) => {
   calls += 1;
   if (calls % callsPerWindow === 0) clearWindow();
   const html = sanitize(notes, {
@@ -39,5 +42,5 @@ parentPort?.on('message', (notes: string) => {
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
   });
-  parentPort?.postMessage(html);
+  process.send?.(html);
 });
