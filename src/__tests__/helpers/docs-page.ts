@@ -48,7 +48,7 @@ const { window } = await JSDOM.fromURL(url, {
 const { document } = window;
 
 function find<E extends Element>(selector: string): Promise<E> {
-  return waitUntil(selector, () => document.querySelector<E>(selector) ?? undefined, { timeoutMs: 20_000 });
+  return waitUntil(selector, () => document.querySelector<E>(selector) ?? undefined, { timeoutMs: 45_000 });
 }
 
 const create = '#operations-Stores-createStore';

@@ -27,7 +27,7 @@ const ifNoneMatch: ParameterContract = {
   description: 'ETag of the version that the client has: 304 if it is still the present one',
   schema: {
     type: 'string',
-    anyOf: [{ const: '*' }, { pattern: `^${entityTags}$` }],
+    pattern: `^([*]|${entityTags})$`,
     examples: ['"v3"'],
   },
 };

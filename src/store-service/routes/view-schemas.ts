@@ -55,7 +55,7 @@ const fieldChange = Joi.object({
   path: Joi.string().required().description('JSON Pointer into the store'),
   from: Joi.any().description('Value before; absent where there was none'),
   to: Joi.any().description('Value after; absent where there is none'),
-  redacted: Joi.boolean().valid(true).description('Personal data changed; its values are not recorded'),
+  redacted: Joi.boolean().description('`true` where personal data changed; its values are not recorded'),
 }).description('One field that changed');
 
 const hash = Joi.string().pattern(/^[0-9a-f]{64}$/);
@@ -78,7 +78,7 @@ const auditEntry = Joi.object({
 }).description('One change of a store, sealed into the chain of all of them');
 
 const meta = Joi.object({
-  stale: Joi.boolean().valid(true).required().description('It need not be how things are now'),
+  stale: Joi.boolean().required().description('`true`: it need not be how things are now'),
   asOf: timestamp.required().description('When this was the answer'),
 }).description('Present where the answer comes from memory, because the database is away');
 
@@ -91,7 +91,7 @@ export const viewSchemas = {
   InfrastructureOverrides: infrastructure,
   Condition: condition,
   AnswerFromMemory: meta,
-  NewStore: newStoreSchema,
+  StoreCreation: newStoreSchema,
   StoreReplacement: replaceStoreSchema,
   Store: Joi.object({
     ...listedStoreFields,

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { stdout, stderr } = await runNode(['--import', 'tsx', script, `${server.url}/docs/`]);
   expect(stderr).toBe('');
   view = JSON.parse(stdout) as DocsPageView;
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await server.close();

@@ -59,13 +59,13 @@ describe('Redocly', () => {
 });
 
 /** A client's code: types have to know what the service answers, and which members a status brings along. */
-const clientCode = `import { createStore, getOperation, getStore, listStores, type NewStore, type Problem } from './generated/index.js';
+const clientCode = `import { createStore, getOperation, getStore, listStores, type StoreCreation, type Problem } from './generated/index.js';
 import { client } from './generated/client.gen.js';
 
 const [url = '', key = '', code = ''] = process.argv.slice(2);
 client.setConfig({ baseUrl: url, auth: key });
 
-const body: NewStore = {
+const body: StoreCreation = {
   code,
   name: 'Berlin Mitte',
   format: 'STANDARD',

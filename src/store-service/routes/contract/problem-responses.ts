@@ -76,7 +76,10 @@ function describeProblems(
             { $ref: '#/components/schemas/Problem' },
             {
               type: 'object',
-              properties: { status: { const: status }, code: { type: 'string', enum: codes } },
+              properties: {
+                status: { type: 'integer', enum: [status] },
+                code: { type: 'string', enum: codes },
+              },
             },
           ],
         },
