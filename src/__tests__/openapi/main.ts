@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,9 @@ import { ignoring } from '../../shared/errors/error-code.js';
 import { waitUntil } from '../../dev/wait-until.js';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Most of what is tried is to be refused: a caller who is told to wait finds out nothing. */
+const noLimits = { RATE_LIMIT_REQUESTS: '1000000', RATE_LIMIT_REFUSED_REQUESTS: '1000000' };
 
 interface DevStack {
   readonly url: string;
@@ -20,12 +23,18 @@ interface DevStack {
  * an earlier run; OPENAPI_EXAMPLES is the number of requests for each operation and phase.
  */
 async function main(): Promise<number> {
+  if (!isInstalled()) {
+    process.stderr.write(
+      'schemathesis is not on the PATH. To install it: pip install schemathesis==4.32.5\n',
+    );
+    return 1;
+  }
   const dataDir = await mkdtemp(join(tmpdir(), 'store-platform-openapi-'));
   // Vaults of the terminal's environment are not for tests
   const { VAULT_ADDR: _address, VAULT_TOKEN: _token, ...environment } = process.env;
   const stack = spawn(process.execPath, ['--import', 'tsx', 'src/dev/main.ts'], {
     cwd: repository,
-    env: { ...environment, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1' },
+    env: { ...environment, ...noLimits, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1' },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   try {
@@ -43,6 +52,10 @@ async function main(): Promise<number> {
     if (stack.exitCode === null && stack.kill('SIGINT')) await once(stack, 'exit');
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+function isInstalled(): boolean {
+  return spawnSync('schemathesis', ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
 /** What the stack tells tools, once it is up. */
